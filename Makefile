@@ -1,0 +1,31 @@
+# Shortcuts only: each target is one command that can be typed as well, see docs/development.md.
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint race fuzz demo serve ci
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the program, as bin/adapter
+	go build -o bin/adapter ./adapter
+
+test: ## all tests that need nothing installed
+	go test ./...
+
+lint: ## gofmt, vet and staticcheck
+	.ci/run format vet staticcheck
+
+race: ## the tests under the race detector
+	.ci/run race
+
+fuzz: ## every parser for 20 s each (FUZZTIME=2m for longer)
+	.ci/run fuzz
+
+demo: ## a scripted day against simulators
+	go run ./adapter demo --once
+
+serve: ## the program with its defaults
+	go run ./adapter serve
+
+ci: ## everything that is checked before a change goes in
+	.ci/run
