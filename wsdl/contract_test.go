@@ -11,7 +11,7 @@ import (
 	"ametlikudteadaanded.ee/adapter/wsdl"
 )
 
-// What a security server takes from a WSDL (xroad.md §8.1) and what the rules of authorship ask of it
+// What a security server takes from a WSDL (§8.1) and what the rules of authorship ask of it
 // (§8.2; conformance tests 98 and 99).
 func TestSecurityServerReadsNotify(t *testing.T) {
 	body := render(t, wsdl.NotifyOptions{Address: "https://adapter.internal/emta", Namespace: "http://at.x-road.eu"})

@@ -17,5 +17,6 @@
 // Consumed is mkrliides.wsdl, the payment module's own contract, byte for byte as given ([EMTA]).
 //
 // testdata/messages holds the golden messages, which a test validates against these schemas; README.md
-// beside this file says where each document is from.
+// beside this file says where each document is from. Sections in brackets (§8.1) are those of the X-Road
+// fact sheet.
 package wsdl

@@ -53,7 +53,7 @@ var exceptions = []struct {
 }
 
 // Every golden message against the schemas: its body's content against the WSDL, each header block
-// against X-Road's schemas, and what X-Road asks beyond them (xroad.md §2.1, §3.1).
+// against X-Road's schemas, and what X-Road asks beyond them (§2.1, §3.1).
 func TestGoldenMessages(t *testing.T) {
 	got := map[string][]string{} // what is wrong, by file and part
 
@@ -137,7 +137,7 @@ func TestSchemasRefuse(t *testing.T) {
 	}
 }
 
-// A golden answer that carries a requestHash has that of the golden request beside it (xroad.md §2.3),
+// A golden answer that carries a requestHash has that of the golden request beside it (§2.3),
 // so both can be used to test its check.
 func TestGoldenRequestHash(t *testing.T) {
 	request, err := os.ReadFile("testdata/messages/cpgOrderGetRequest.xml")
@@ -192,7 +192,7 @@ func goldenMessages(t testing.TB) []golden {
 	return messages
 }
 
-// headerErrors tells what the schemas cannot: mandatory fields, once each (xroad.md §2.1), and a body
+// headerErrors tells what the schemas cannot: mandatory fields, once each (§2.1), and a body
 // that belongs to the service (§3.1).
 func headerErrors(m golden) []string {
 	if m.header == nil {
@@ -219,7 +219,7 @@ func headerErrors(m golden) []string {
 	return errors
 }
 
-// faultErrors checks a SOAP 1.1 fault: its children are unqualified and in this order (xroad.md §3.5).
+// faultErrors checks a SOAP 1.1 fault: its children are unqualified and in this order (§3.5).
 func faultErrors(fault *etree.Element) []string {
 	var errors []string
 	order := []string{"faultcode", "faultstring", "faultactor", "detail"}

@@ -25,7 +25,7 @@ type document struct {
 // path's direct children. It answers with the WSDL that Notify renders where the query has the key wsdl,
 // in any case, and with a schema where the last segment of the path is its file name; anything else is
 // 404. A security server reads the WSDL here whenever it is refreshed or asked for by getWsdl
-// (xroad.md §7, §8.1). The error is that of Notify. The handler is safe for concurrent use.
+// (§7, §8.1). The error is that of Notify. The handler is safe for concurrent use.
 func NewHandler(o NotifyOptions) (http.Handler, error) {
 	body, err := Notify(o)
 	if err != nil {
