@@ -1,0 +1,48 @@
+package order
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ametlikudteadaanded.ee/adapter/soap"
+)
+
+// measures are what the metrics page shows of the payment module (NA-102). Label values are from fixed lists.
+type measures struct {
+	calls      *prometheus.CounterVec
+	durations  *prometheus.HistogramVec
+	suspicions *prometheus.CounterVec
+	unknown    prometheus.Counter
+	duplicates prometheus.Counter
+}
+
+func newMeasures(r prometheus.Registerer) *measures {
+	m := &measures{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "adapter_emta_calls_total",
+			Help: "Calls to EMTA's payment module by operation and outcome (ok, or whose failure)."}, []string{"operation", "outcome"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "adapter_emta_call_seconds",
+			Help: "Duration of calls to EMTA's payment module.", Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 90}}, []string{"operation"}),
+		suspicions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "adapter_order_suspicions_total",
+			Help: "Answers of EMTA that were held back, by reason."}, []string{"reason"}),
+		unknown: prometheus.NewCounter(prometheus.CounterOpts{Name: "adapter_order_unknown_states_total",
+			Help: "Answers of EMTA with a state that the adapter does not know."}),
+		duplicates: prometheus.NewCounter(prometheus.CounterOpts{Name: "adapter_order_duplicates_total",
+			Help: "Announcements that were paid for more than once."}),
+	}
+	r.MustRegister(m.calls, m.durations, m.suspicions, m.unknown, m.duplicates)
+	return m
+}
+
+func (m *measures) called(operation string, err error, took time.Duration) {
+	outcome := "ok"
+	var call *soap.CallError
+	if errors.As(err, &call) {
+		outcome = string(call.Kind())
+	} else if err != nil {
+		outcome = "ours"
+	}
+	m.calls.WithLabelValues(operation, outcome).Inc()
+	m.durations.WithLabelValues(operation).Observe(took.Seconds())
+}

@@ -1,0 +1,206 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// idle is how long Run waits before it looks again whether something is due. Wake cuts it short.
+const idle = 500 * time.Millisecond
+
+// Run does the background work (EMTA §7) until ctx ends: due orders, notifications of ids that no order has, and
+// completions that the core has not confirmed. It returns when what it had begun is done.
+func (m *Module) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		n, err := m.Work(ctx)
+		if err != nil && ctx.Err() == nil {
+			m.log.Error("background work", "error", err)
+		}
+		if n > 0 && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-m.wake:
+		case <-time.After(idle):
+		}
+	}
+}
+
+// Work does what is due now, once, and returns how many rows that were.
+func (m *Module) Work(ctx context.Context) (int, error) {
+	offers, err := m.offerDue(ctx)
+	if err != nil || !m.settings.configured() || m.sender == nil {
+		return offers, err
+	}
+	orders, err := m.checkDue(ctx)
+	if err != nil {
+		return offers + orders, err
+	}
+	notifications, err := m.lookUpDue(ctx)
+	return offers + orders + notifications, err
+}
+
+// checkDue checks due orders, several at a time.
+func (m *Module) checkDue(ctx context.Context) (int, error) {
+	lease := m.lease()
+	orders, err := m.store.TakeOrders(ctx, m.now(), lease, m.settings.Parallel)
+	if err != nil {
+		return 0, err
+	}
+	errs := make([]error, len(orders))
+	var working sync.WaitGroup
+	for i, o := range orders {
+		working.Go(func() {
+			errs[i] = m.held(ctx, o.ID, lease.Token, func(ctx context.Context) error { return m.check(ctx, o, lease.Token) })
+			if errors.Is(errs[i], ErrLeaseLost) {
+				m.log.Warn("lease lost while checking", "order", o.ID)
+				errs[i] = nil // whoever has it now checks it
+			}
+		})
+	}
+	working.Wait()
+	return len(orders), errors.Join(errs...)
+}
+
+// offerDue offers completions again that the core has not confirmed (AT-CC-006).
+func (m *Module) offerDue(ctx context.Context) (int, error) {
+	ids, err := m.store.DueOffers(ctx, m.now(), 100)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		_, err := m.store.Change(ctx, id, "", func(v View) (Change, error) {
+			d := m.decision()
+			if v.Order.NextOffer.IsZero() || v.Order.NextOffer.After(d.now) {
+				return Change{}, nil // another replica was faster, or the core confirmed
+			}
+			out := outcome{order: v.Order}
+			out.offerAgain(d, false)
+			return m.change(d, out)
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(ids), nil
+}
+
+// lookUpDue asks EMTA about ids that it notified us of and no order has, while some order's outcome is unknown (EMTA §6).
+func (m *Module) lookUpDue(ctx context.Context) (int, error) {
+	// A look-up is not renewed: its lease lasts for the call, its place in the queue of calls, and the writing.
+	lease := Lease{Token: m.newID(), Until: m.now().Add(2*m.settings.Timeout + leaseTime)}
+	notifications, err := m.store.TakeNotifications(ctx, m.now(), lease, 1)
+	if err != nil {
+		return 0, err
+	}
+	for _, n := range notifications {
+		err := m.lookUp(ctx, n, lease.Token)
+		if releaseErr := m.store.ReleaseNotification(context.WithoutCancel(ctx), n.ID, lease.Token); err == nil {
+			err = releaseErr
+		}
+		if err != nil && !errors.Is(err, ErrLeaseLost) {
+			return 0, err
+		}
+	}
+	return len(notifications), nil
+}
+
+// lookUp asks EMTA about one such id. If it is of an order of ours, that order gets it and its own check covers the
+// notification from then on; if it is not, the answer is kept with the notification.
+func (m *Module) lookUp(ctx context.Context, n Notification, token string) error {
+	if o, err := m.store.OrderByEMTA(ctx, n.EMTAOrderID); err == nil {
+		return m.covered(ctx, n, token, o.ID)
+	} else if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	a, callErr := m.getCall(ctx, n.EMTAOrderID)
+	if _, known := stateOf(a.state); callErr == nil && !known {
+		callErr = errUnknownState
+		m.measures.unknown.Inc()
+	}
+	if callErr != nil {
+		return m.lookUpFailed(ctx, n, token, clipped(faultText(callErr)))
+	}
+	o, reason, err := m.ownerOf(ctx, a, n.EMTAOrderID)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		return m.nobodys(ctx, n, token, a, reason)
+	}
+	lease := m.lease()
+	o, err = m.store.TakeOrder(ctx, o.ID, m.now(), lease)
+	if errors.Is(err, ErrLeaseLost) {
+		return m.lookUpFailed(ctx, n, token, "the order is being worked on")
+	} else if err != nil {
+		return err
+	}
+	err = m.held(ctx, o.ID, lease.Token, func(ctx context.Context) error {
+		_, reason, err = m.adopt(ctx, o, lease.Token, a, LogSync)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		return m.nobodys(ctx, n, token, a, reason)
+	}
+	return m.covered(ctx, n, token, o.ID)
+}
+
+// ownerOf is the order of ours that an answer is about; the reason says why there is none.
+func (m *Module) ownerOf(ctx context.Context, a answer, askedID string) (Order, string, error) {
+	key, ok := keyOf(a.stamp)
+	if !ok {
+		return Order{}, foreignStamp, nil
+	}
+	o, err := m.store.Order(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return Order{}, foreignStamp, nil
+	}
+	return o, a.foreign(o, askedID), err
+}
+
+// covered leaves a notification to the order that has its id: the order is due, and its check settles the notification.
+func (m *Module) covered(ctx context.Context, n Notification, token string, orderID int64) error {
+	ctx = context.WithoutCancel(ctx)
+	_, err := m.store.Change(ctx, orderID, "", func(v View) (Change, error) {
+		return Change{Orders: m.decision().dueNow(&v.Order)}, nil
+	})
+	if err != nil {
+		return err
+	}
+	return m.store.ChangeNotification(ctx, n.ID, token, func(n Notification) (Change, error) {
+		n.NextCheck = time.Time{}
+		return Change{Notifications: []Notification{n}}, nil
+	})
+}
+
+// lookUpFailed keeps why EMTA did not say, and tries again later; after too many attempts the row is parked, open and shown.
+func (m *Module) lookUpFailed(ctx context.Context, n Notification, token, failure string) error {
+	return m.store.ChangeNotification(context.WithoutCancel(ctx), n.ID, token, func(n Notification) (Change, error) {
+		n.Attempts++
+		n.Failure = failure
+		n.NextCheck = m.now().Add(m.settings.retryDelay(n.Attempts))
+		if n.Attempts >= parkedAttempts {
+			n.NextCheck = time.Time{}
+		}
+		return Change{Notifications: []Notification{n}}, nil
+	})
+}
+
+// nobodys closes a notification whose order is none of ours. One that was renewed meanwhile is closed too: EMTA's
+// answer about whose order it is does not change.
+func (m *Module) nobodys(ctx context.Context, n Notification, token string, a answer, reason string) error {
+	if err := m.strange(ctx, a, reason); err != nil {
+		return err
+	}
+	return m.store.ChangeNotification(context.WithoutCancel(ctx), n.ID, token, func(n Notification) (Change, error) {
+		n.Attempts++
+		n.Processed, n.Answer, n.Failure, n.NextCheck = true, a.raw, "", time.Time{}
+		return Change{Notifications: []Notification{n}}, nil
+	})
+}
