@@ -189,6 +189,10 @@ func TestReadSOAPBad(t *testing.T) {
 		{"44 percent", ">findFirm<", ">a%2F<", "InvalidIdentifier", "service/serviceCode"},
 		{"44 colon", ">reg<", ">a:b<", "InvalidIdentifier", "service/subsystemCode"},
 		{"44 semicolon", ">reg<", ">a;b<", "InvalidIdentifier", "service/subsystemCode"},
+		{"no central service code", idElement, idElement + strings.Replace(centralElement, "<i:serviceCode>popReg</i:serviceCode>", "", 1), "InvalidIdentifier", "centralService/serviceCode"},
+		{"element in the user id", "EE60001019906", "EE<x:b/>60001019906", "InvalidXml", "userId"},
+		{"element in the issue", "a&amp;b", "a<x:b/>b", "InvalidXml", "issue"},
+		{"element in the hash", idElement, idElement + "<x:requestHash>AA<x:b/></x:requestHash>", "InvalidXml", "requestHash"},
 		{"element in a value", "5f0a7a6e-", "5f0a7a6e-<x:b/>", "InvalidXml", "id"},
 		{"processing instruction in a value", ">11000001<", ">1100<?x y?>0001<", "InvalidXml", "client/memberCode"},
 	} {
