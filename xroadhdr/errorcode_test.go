@@ -64,6 +64,7 @@ var errorCodes = []struct {
 	{"Server.ServerProxy.InvalidRequest", "", "A", "ours", true},
 	{"Server.ServerProxy.AccessDenied", "", "B", "ours", true},
 	{"Server.ServerProxy.ServiceDisabled", "", "B", "ours", true},
+	{"Server.ClientProxy.AccessDenied", "", "C", "network", false},
 	{"Server.ClientProxy.NetworkError", "", "C", "network", true},
 	{"Server.ClientProxy.UnknownHost", "", "C", "network", true},
 	{"Server.ClientProxy.IOError", "", "C", "network", false},

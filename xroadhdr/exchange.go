@@ -16,7 +16,7 @@ type Exchange struct {
 
 type exchangeKey struct{}
 
-// WithExchange returns a context that carries e, which must not be nil.
+// WithExchange returns a context that carries e; a nil e is none.
 func WithExchange(ctx context.Context, e *Exchange) context.Context {
 	return context.WithValue(ctx, exchangeKey{}, e)
 }

@@ -69,5 +69,6 @@ func TestExchange(t *testing.T) {
 
 	none := xroadhdr.ExchangeFrom(context.Background())
 	none.Fault = "lost"
+	require.NotNil(t, xroadhdr.ExchangeFrom(xroadhdr.WithExchange(context.Background(), nil)))
 	require.Equal(t, &xroadhdr.Exchange{}, xroadhdr.ExchangeFrom(context.Background()))
 }

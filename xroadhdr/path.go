@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"unicode/utf8"
 )
 
 // Path is the REST form: each part percent-encoded by itself, joined by
@@ -80,5 +79,5 @@ func arity(atLeast, atMost int) string {
 // mustBeEncoded tells what may not stand raw: all but the unreserved
 // characters, the sub-delimiters, ":" and "@" (§1.4), and the percent sign itself.
 func mustBeEncoded(r rune) bool {
-	return r >= utf8.RuneSelf || !isAlphanumeric(r) && !strings.ContainsRune("-._~!$&'()*+,;=:@%", r)
+	return !isAlphanumeric(r) && !strings.ContainsRune("-._~!$&'()*+,;=:@%", r)
 }

@@ -21,10 +21,10 @@ func (h Header) WriteSOAP(el *etree.Element) error {
 	writeIdentifier(el.CreateElement(xrd+":service"), id, typeService, h.Service.parts())
 	el.CreateElement(xrd + ":id").SetText(h.ID)
 	if h.UserID != nil {
-		writeText(el.CreateElement(xrd+":userId"), *h.UserID)
+		el.CreateElement(xrd + ":userId").SetText(*h.UserID)
 	}
 	if h.Issue != nil {
-		writeText(el.CreateElement(xrd+":issue"), *h.Issue)
+		el.CreateElement(xrd + ":issue").SetText(*h.Issue)
 	}
 	if p := h.RepresentedParty; p != nil {
 		repr := prefixFor(el, NamespaceRepresentation, "repr")
@@ -52,13 +52,6 @@ func writeIdentifier(el *etree.Element, prefix, objectType string, parts []part)
 		if *p.value != "" {
 			el.CreateElement(prefix + ":" + p.name).SetText(*p.value)
 		}
-	}
-}
-
-// writeText leaves an empty element without a text node, so that it is written <x/>.
-func writeText(el *etree.Element, value string) {
-	if value != "" {
-		el.SetText(value)
 	}
 }
 
