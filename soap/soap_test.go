@@ -51,15 +51,27 @@ func fixedID() string { return "request-1" }
 // goodFiles are the requests that must be accepted, by case.
 func goodFiles(t testing.TB) map[string][]byte {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/good/*.xml")
-	require.NoError(t, err)
 	files := map[string][]byte{"sample": readFile(t, "testdata/messages/cpgOrderNotifyRequest.xml")}
-	for _, path := range paths {
-		if name := strings.TrimSuffix(filepath.Base(path), ".xml"); !strings.Contains(name, ".answer") && !strings.Contains(name, ".fault") {
-			files[name] = readFile(t, path)
+	for path, raw := range globbed(t, "testdata/good/*.xml") {
+		name := strings.TrimSuffix(filepath.Base(path), ".xml")
+		if !strings.HasSuffix(name, ".answer") && !strings.HasSuffix(name, ".fault") {
+			files[name] = raw
 		}
 	}
 	require.Greater(t, len(files), 20)
+	return files
+}
+
+// globbed are the files of a pattern, by path.
+func globbed(t testing.TB, pattern string) map[string][]byte {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	require.NoError(t, err)
+	require.NotEmpty(t, paths, pattern)
+	files := make(map[string][]byte, len(paths))
+	for _, path := range paths {
+		files[path] = readFile(t, path)
+	}
 	return files
 }
 
