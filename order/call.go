@@ -87,7 +87,8 @@ func (m *Module) call(ctx context.Context, operation string, body *element) (*el
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.settings.Timeout)
 	defer cancel()
-	ctx = xroadhdr.WithExchange(ctx, &xroadhdr.Exchange{RequestID: m.newID()})
+	exchange := &xroadhdr.Exchange{RequestID: m.newID()}
+	ctx = xroadhdr.WithExchange(ctx, exchange)
 
 	h := xroadhdr.Header{
 		Client:          m.settings.Client,
@@ -102,7 +103,10 @@ func (m *Module) call(ctx context.Context, operation string, body *element) (*el
 		Body:     body,
 		Response: xml.Name{Space: namespaceCPG, Local: operation + "Response"},
 	})
-	m.measures.called(operation, err, m.now().Sub(begin))
+	took := m.now().Sub(begin)
+	m.measures.called(operation, err, took)
+	m.log.Info("called", "system", "emta", "operation", operation, "requestId", exchange.RequestID, "xroadId", exchange.XRoadID,
+		"outcome", outcomeOf(err), "fault", exchange.Fault, "ms", took.Milliseconds())
 	if err != nil {
 		return nil, err
 	}

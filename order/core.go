@@ -138,7 +138,11 @@ type coreOrders struct {
 }
 
 func (m *Module) getOrders(r *http.Request) (rest.Answer, error) {
-	q := query{values: r.URL.Query()}
+	values, err := rest.Query(r, "announcementId", "emtaOrderId", "state", "after", "limit")
+	if err != nil {
+		return rest.Answer{}, err
+	}
+	q := query{values: values}
 	f := Filter{
 		AnnouncementID: q.integer("announcementId", 0, 1, 1<<62),
 		EMTAOrderID:    q.values.Get("emtaOrderId"),
@@ -149,7 +153,6 @@ func (m *Module) getOrders(r *http.Request) (rest.Answer, error) {
 	if f.State != "" && f.State.Code() == "" {
 		q.wrong("state", "enum", "must be one of creating, created, pending, completed, cancelled")
 	}
-	q.only("announcementId", "emtaOrderId", "state", "after", "limit")
 	if len(q.errs) > 0 {
 		return rest.Answer{}, rest.Invalid(q.errs...)
 	}

@@ -26,10 +26,16 @@ func (m *Module) found(ctx context.Context, o Order, token string) (written Orde
 		}
 	}
 	if match == nil {
+		var events []happening
 		written, err = m.store.Change(context.WithoutCancel(ctx), o.ID, token, func(v View) (Change, error) {
 			d := m.decision()
-			return m.change(d, d.listed(v, complete))
+			out := d.listed(v, complete)
+			events = out.events
+			return m.change(d, out)
 		})
+		if err == nil {
+			m.told(written, events)
+		}
 		return written, complete, err
 	}
 	written, _, err = m.adopt(ctx, o, token, *match, "")
@@ -140,6 +146,7 @@ func (m *Module) strange(ctx context.Context, a answer, reason string) error {
 		}, nil
 	})
 	if err == nil {
+		m.appended()
 		m.measures.suspicions.WithLabelValues(reason).Inc()
 		m.log.Warn("EMTA named an order that is not ours", "reason", reason)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ametlikudteadaanded.ee/adapter/soap"
+	"ametlikudteadaanded.ee/adapter/xroadhdr"
 )
 
 // measures are what the metrics page shows of the payment module (NA-102). Label values are from fixed lists.
@@ -36,13 +37,18 @@ func newMeasures(r prometheus.Registerer) *measures {
 }
 
 func (m *measures) called(operation string, err error, took time.Duration) {
-	outcome := "ok"
-	var call *soap.CallError
-	if errors.As(err, &call) {
-		outcome = string(call.Kind())
-	} else if err != nil {
-		outcome = "ours"
-	}
-	m.calls.WithLabelValues(operation, outcome).Inc()
+	m.calls.WithLabelValues(operation, outcomeOf(err)).Inc()
 	m.durations.WithLabelValues(operation).Observe(took.Seconds())
+}
+
+// outcomeOf is "ok", or whose failure a call's error is.
+func outcomeOf(err error) string {
+	var call *soap.CallError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &call):
+		return string(call.Kind())
+	}
+	return string(xroadhdr.Ours)
 }

@@ -27,11 +27,12 @@ type Module struct {
 	random   func() float64
 	log      *slog.Logger
 	measures *measures
+	appended func()
 	places   chan struct{} // one for each call that may be under way
 	wake     chan struct{}
 }
 
-// Options of a Module. All fields are needed.
+// Options of a Module. All fields are needed unless they say otherwise.
 type Options struct {
 	Store    Store
 	Sender   *soap.Sender // through our security server; may be nil while the settings name no provider
@@ -41,6 +42,7 @@ type Options struct {
 	Random   func() float64   // in [0, 1), for jitter
 	Logger   *slog.Logger
 	Registry prometheus.Registerer
+	Appended func() // called when events were committed, to wake who delivers them; may be nil
 }
 
 // New returns a module, or says which setting is wrong.
@@ -48,6 +50,9 @@ func New(o Options) (*Module, error) {
 	settings, err := o.Settings.withDefaults()
 	if err != nil {
 		return nil, err
+	}
+	if o.Appended == nil {
+		o.Appended = func() {}
 	}
 	return &Module{
 		store:    o.Store,
@@ -58,6 +63,7 @@ func New(o Options) (*Module, error) {
 		random:   o.Random,
 		log:      o.Logger,
 		measures: newMeasures(o.Registry),
+		appended: o.Appended,
 		places:   make(chan struct{}, settings.Parallel),
 		wake:     make(chan struct{}, 1),
 	}, nil
@@ -110,8 +116,11 @@ func (m *Module) strangeEvent(at time.Time, emtaOrderID, reason string) (event.E
 	return event.Event{ID: m.newID(), Type: EventSuspicious, Subject: "emta-order/" + emtaOrderID, Time: at, Data: data}, nil
 }
 
-// told counts and logs what was written, once it is.
+// told counts and logs what was written, once it is, and wakes who delivers the events.
 func (m *Module) told(o Order, events []happening) {
+	if len(events) > 0 {
+		m.appended()
+	}
 	for _, h := range events {
 		switch {
 		case h.kind == EventSuspicious:

@@ -3,7 +3,6 @@ package order
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"ametlikudteadaanded.ee/adapter/rest"
@@ -31,15 +30,4 @@ func (q *query) integer(name string, absent, least, most int64) int64 {
 		return absent
 	}
 	return n
-}
-
-// only refuses parameters that the list does not know, and repeated ones: a misspelt filter must not widen the list.
-func (q *query) only(names ...string) {
-	for name, values := range q.values {
-		if !slices.Contains(names, name) {
-			q.wrong(name, "unknown", "is no parameter of this list")
-		} else if len(values) > 1 {
-			q.wrong(name, "single", "must be given once")
-		}
-	}
 }

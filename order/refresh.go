@@ -93,6 +93,7 @@ func (m *Module) keptReasons(ctx context.Context, emtaOrderID string) (map[strin
 
 // heldBack counts and logs an answer that was not applied.
 func (m *Module) heldBack(o Order, reason string) {
+	m.appended()
 	m.measures.suspicions.WithLabelValues(reason).Inc()
 	m.log.Warn("EMTA's answer held back", "order", o.ID, "reason", reason)
 }
@@ -127,6 +128,7 @@ func (m *Module) suspect(c *Change, d decision, o Order, a answer, reason string
 func (m *Module) cancelledAt(ctx context.Context, o Order, token string) (written Order, refused error, err error) {
 	callErr := m.cancelCall(ctx, o.EMTAOrderID)
 	done := cancelOutcomeOf(callErr) == cancelDone
+	var events []happening
 	written, err = m.store.Change(context.WithoutCancel(ctx), o.ID, token, func(v View) (Change, error) {
 		d := m.decision()
 		out := outcome{order: v.Order}
@@ -136,10 +138,14 @@ func (m *Module) cancelledAt(ctx context.Context, o Order, token string) (writte
 		} else {
 			message = clipped(faultText(callErr))
 		}
+		events = out.events
 		c, err := m.change(d, out)
 		c.Log = append(c.Log, LogEntry{OrderID: o.ID, At: d.now, Action: LogCancel, Message: message})
 		return c, err
 	})
+	if err == nil {
+		m.told(written, events)
+	}
 	if done {
 		callErr = nil
 	}

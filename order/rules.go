@@ -70,6 +70,7 @@ func (d decision) applied(v View, a answer, state State) outcome {
 	if before.State == Completed && state != Completed {
 		out.revert(d)
 	}
+	o.Attempts++
 	if state != before.State {
 		o.Attempts = 0
 		out.entered(before.State)

@@ -14,7 +14,7 @@ const idle = 500 * time.Millisecond
 // completions that the core has not confirmed. It returns when what it had begun is done.
 func (m *Module) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		n, err := m.Work(ctx)
+		n, err := m.Work(context.WithoutCancel(ctx)) // what is in hand is finished
 		if err != nil && ctx.Err() == nil {
 			m.log.Error("background work", "error", err)
 		}
@@ -84,6 +84,9 @@ func (m *Module) offerDue(ctx context.Context) (int, error) {
 		if err != nil {
 			return 0, err
 		}
+	}
+	if len(ids) > 0 {
+		m.appended()
 	}
 	return len(ids), nil
 }

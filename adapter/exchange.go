@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ametlikudteadaanded.ee/adapter/xroadhdr"
+)
+
+// inbound is one request that was answered, for the log and the demo.
+type inbound struct {
+	xroadhdr.Exchange
+	System string // who called: emta, core
+	Method string
+	Path   string
+	Status int
+	Took   time.Duration
+}
+
+// observe gives every request of next an exchange record and logs it when it is answered. told, if not nil, hears of
+// it too.
+func observe(system string, log *slog.Logger, now func() time.Time, told func(inbound), next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		exchange := &xroadhdr.Exchange{RequestID: uuid.NewString()}
+		begin := now()
+		answer := &statusWriter{ResponseWriter: w}
+		defer func() {
+			in := inbound{Exchange: *exchange, System: system, Method: r.Method, Path: r.URL.Path, Status: answer.status, Took: now().Sub(begin)}
+			in.log(r.Context(), log)
+			if told != nil {
+				told(in)
+			}
+		}()
+		next.ServeHTTP(answer, r.WithContext(xroadhdr.WithExchange(r.Context(), exchange)))
+	})
+}
+
+// log writes one line; the cause of a failure of ours is in it, what the other side sent is not.
+func (in inbound) log(ctx context.Context, log *slog.Logger) {
+	level := slog.LevelInfo
+	attrs := []any{"system", in.System, "requestId", in.RequestID, "xroadId", in.XRoadID, "method", in.Method,
+		"status", in.Status, "fault", in.Fault, "ms", in.Took.Milliseconds()}
+	if in.Service != (xroadhdr.ServiceID{}) {
+		attrs = append(attrs, "client", in.Client.String(), "service", in.Service.String())
+	} else {
+		attrs = append(attrs, "path", in.Path)
+	}
+	if in.Err != nil {
+		attrs = append(attrs, "error", in.Err.Error())
+	}
+	if in.Status >= 500 {
+		level = slog.LevelWarn
+	}
+	log.Log(ctx, level, "answered", attrs...)
+}
+
+// statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,30 @@
+// Command adapter stands between an X-Road security server and the application of a public
+// institution: it speaks X-Road's SOAP and REST to the outside and JSON to the inside, keeps
+// what must not be lost, and repeats what may be repeated. `adapter --help` lists its commands.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+type commands struct {
+	Serve    serveCommand    `cmd:"" help:"Run the adapter."`
+	Demo     demoCommand     `cmd:"" help:"Run everything in one process with simulated partners, and tell what happens."`
+	Simulate simulateCommand `cmd:"" help:"Run the simulated security server, EMTA and core application alone."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database up to date, or say what is missing."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	parsed := kong.Parse(&c, kong.Name("adapter"), kong.UsageOnError(),
+		kong.Description("The X-Road adapter of the official announcements (Ametlikud Teadaanded)."),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&c))
+	parsed.FatalIfErrorf(parsed.Run())
+}

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"ametlikudteadaanded.ee/adapter/event"
+	"ametlikudteadaanded.ee/adapter/openapi"
+	"ametlikudteadaanded.ee/adapter/order"
+	"ametlikudteadaanded.ee/adapter/rest"
+	"ametlikudteadaanded.ee/adapter/soap"
+	"ametlikudteadaanded.ee/adapter/store"
+)
+
+// Program is the adapter, wired: what `serve` runs and what tests start.
+type Program struct {
+	settings   Settings
+	now        func() time.Time
+	log        *slog.Logger
+	started    time.Time
+	registry   *prometheus.Registry
+	store      store.Store
+	orders     *order.Module
+	webhook    *event.Webhook // nil: not configured
+	configured bool           // EMTA is
+	servers    []*server
+	endWork    context.CancelFunc
+	working    sync.WaitGroup
+}
+
+// Watch lets the demo see what passes; the zero value sees nothing.
+type Watch struct {
+	Inbound  func(inbound)
+	Outbound func(http.RoundTripper) http.RoundTripper // wraps the transport to the security server
+	Webhook  http.RoundTripper                         // replaces the webhook's transport; nil: its own
+}
+
+// server is one listener. base is the context of its requests, which ends when the server stops, so that a
+// request that waits (the event feed's) does not keep it up.
+type server struct {
+	name     string
+	http     http.Server
+	listener net.Listener
+}
+
+// Limits of the listeners. A security server sends one request of some kilobytes at a time; the sender that
+// needs longer than this is no security server.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+	stopTimeout       = 20 * time.Second // for what is in hand when the program stops
+)
+
+// Start opens the database, migrates it, refuses one that could lose what it was given (design §4), and
+// listens. Stop ends it. ctx bounds the start only.
+func Start(ctx context.Context, s Settings, log *slog.Logger, watch Watch) (*Program, error) {
+	p := &Program{settings: s, now: time.Now, log: log, started: time.Now(), registry: prometheus.NewRegistry()}
+	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := p.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.wire(watch); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	p.work()
+	return p, nil
+}
+
+func (p *Program) open(ctx context.Context) error {
+	var err error
+	if p.store, err = store.Open(ctx, p.settings.Store); err != nil {
+		return err
+	}
+	applied, err := p.store.Migrate(ctx)
+	if err == nil {
+		err = p.store.CheckDurability(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, p.store.Close())
+	}
+	for _, name := range applied {
+		p.log.Info("database migrated", "migration", name)
+	}
+	p.registry.MustRegister(newFigureGauges(p))
+	return nil
+}
+
+func (p *Program) wire(watch Watch) error {
+	s := p.settings
+	settings, err := s.orderSettings()
+	if err != nil {
+		return err
+	}
+	options := order.Options{Store: p.store, Settings: settings, Now: p.now, NewID: uuid.NewString, Random: rand.Float64,
+		Logger: p.log.With("component", "order"), Registry: p.registry, Appended: func() {
+			if p.webhook != nil {
+				p.webhook.Wake()
+			}
+		}}
+	if s.EMTA.Service != "" {
+		p.configured = true
+		if options.Sender, err = p.sender(watch.Outbound); err != nil {
+			return err
+		}
+	}
+	if s.Core.Webhook.URL != "" {
+		if p.webhook, err = p.newWebhook(watch.Webhook); err != nil {
+			return err
+		}
+	}
+	if p.orders, err = order.New(options); err != nil {
+		return err
+	}
+	if err := p.listen("xroad", s.Listen.XRoad); err != nil {
+		return err
+	}
+	if err := p.listen("core", s.Listen.Core); err != nil {
+		return err
+	}
+	if err := p.listen("ops", s.Listen.Ops); err != nil {
+		return err
+	}
+	return p.handle(watch)
+}
+
+// handle gives each listener its handler and begins to serve.
+func (p *Program) handle(watch Watch) error {
+	s := p.settings
+	address := s.XRoad.Address
+	if address == "" {
+		address = "http://" + p.Address("xroad")
+	}
+	xroad, err := xroadHandler(s, address, p.orders, p.log.With("component", "soap"))
+	if err != nil {
+		return err
+	}
+	tokens, err := s.coreTokens(p.now)
+	if err != nil {
+		return err
+	}
+	core, err := p.coreHandler(tokens)
+	if err != nil {
+		return err
+	}
+	for _, l := range p.servers {
+		switch l.name {
+		case "xroad":
+			l.http.Handler = observe("emta", p.log, p.now, watch.Inbound, xroad)
+		case "core":
+			l.http.Handler = observe("core", p.log, p.now, watch.Inbound, core)
+		case "ops":
+			l.http.Handler = opsHandler(p)
+		}
+		p.working.Go(func() {
+			if err := l.http.Serve(l.listener); !errors.Is(err, http.ErrServerClosed) {
+				p.log.Error("listener ended", "listener", l.name, "error", err)
+			}
+		})
+	}
+	return nil
+}
+
+// coreHandler is the internal API with its description.
+func (p *Program) coreHandler(tokens *rest.Tokens) (http.Handler, error) {
+	routes := append(p.orders.Routes(), event.NewFeed(p.store, event.FeedOptions{})...)
+	api := rest.NewEndpoint(rest.EndpointOptions{Authenticate: tokens.Authenticate, Logger: p.log.With("component", "core")}, routes...)
+	docs, err := openapi.NewHandler()
+	if err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/api/openapi.yaml", "/api/openapi.json", "/api/docs":
+			docs.ServeHTTP(w, r)
+		default:
+			api.ServeHTTP(w, r)
+		}
+	}), nil
+}
+
+// sender calls through our security server.
+func (p *Program) sender(wrap func(http.RoundTripper) http.RoundTripper) (*soap.Sender, error) {
+	config, err := p.settings.XRoad.TLS.config()
+	if err != nil {
+		return nil, err
+	}
+	problems := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "adapter_request_hash_problems_total",
+		Help: "Answers whose requestHash was missing or wrong."}, []string{"problem"})
+	p.registry.MustRegister(problems)
+	sender, err := soap.NewSender(soap.SenderOptions{
+		URL: p.settings.XRoad.SecurityServer, TLS: config, Wrap: wrap,
+		RequestHash:  soap.HashPolicy(p.settings.XRoad.RequestHash),
+		HashProblems: func(problem string) { problems.WithLabelValues(problem).Inc() },
+		Logger:       p.log.With("component", "soap"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting xroad.securityServer: %w", err)
+	}
+	return sender, nil
+}
+
+// config is nil where nothing is set.
+func (t TLS) config() (*tls.Config, error) {
+	if t == (TLS{}) {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("setting xroad.tls: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		if err != nil {
+			return nil, fmt.Errorf("setting xroad.tls.ca: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, &settingError{"xroad.tls.ca", "holds no PEM certificate"}
+		}
+	}
+	return config, nil
+}
+
+func (p *Program) newWebhook(transport http.RoundTripper) (*event.Webhook, error) {
+	w, err := event.NewWebhook(p.store, event.WebhookOptions{
+		URL: p.settings.Core.Webhook.URL, Secret: p.settings.Core.Webhook.Secret, Transport: transport,
+		Now: p.now, NewID: uuid.NewString, Random: rand.Float64, Logger: p.log.With("component", "webhook"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting core.webhook: %w", err)
+	}
+	return w, nil
+}
+
+func (p *Program) listen(name, address string) error {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return fmt.Errorf("setting listen.%s: %w", name, err)
+	}
+	base, end := context.WithCancel(context.Background())
+	l := &server{name: name, listener: listener, http: http.Server{
+		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(p.log.With("component", name).Handler(), slog.LevelWarn),
+	}}
+	l.http.RegisterOnShutdown(end)
+	p.servers = append(p.servers, l)
+	return nil
+}
+
+// Address is where a listener (xroad, core, ops) listens, host:port.
+func (p *Program) Address(name string) string {
+	for _, l := range p.servers {
+		if l.name == name {
+			return l.listener.Addr().String()
+		}
+	}
+	return ""
+}
+
+// work begins the background work.
+func (p *Program) work() {
+	ctx, end := context.WithCancel(context.Background())
+	p.endWork = end
+	p.working.Go(func() { p.orders.Run(ctx) })
+	if p.webhook != nil {
+		p.working.Go(func() { p.webhook.Run(ctx) })
+	}
+}
+
+// Stop takes no more, finishes what is in hand, and closes the database. It waits at most stopTimeout.
+func (p *Program) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if p.endWork != nil {
+		p.endWork()
+	}
+	var errs []error
+	for _, l := range p.servers {
+		if err := l.http.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("listener %s: %w", l.name, errors.Join(err, l.http.Close())))
+		}
+	}
+	done := make(chan struct{})
+	go func() { p.working.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		errs = append(errs, errors.New("background work did not end in time"))
+	}
+	return errors.Join(append(errs, p.store.Close())...)
+}
+
+// stop undoes a start that failed half-way.
+func (p *Program) stop() error {
+	for _, l := range p.servers {
+		_ = l.listener.Close() // nothing was accepted
+	}
+	return p.store.Close()
+}

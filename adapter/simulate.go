@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"ametlikudteadaanded.ee/adapter/simulator"
+)
+
+// simulateCommand runs the simulated partners alone, for an adapter that runs beside them.
+type simulateCommand struct {
+	SecurityServer string        `default:"127.0.0.1:8090" placeholder:"ADDRESS" help:"Where the security server listens (${default})."`
+	Control        string        `default:"127.0.0.1:8091" placeholder:"ADDRESS" help:"Where the control page listens (${default})."`
+	Payer          string        `default:"127.0.0.1:8092" placeholder:"ADDRESS" help:"Where the payer's pages listen (${default})."`
+	Core           string        `default:"127.0.0.1:8093" placeholder:"ADDRESS" help:"Where the core's webhook listens (${default})."`
+	Adapter        string        `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The adapter's xroad listener (${default})."`
+	API            string        `default:"http://127.0.0.1:8081" placeholder:"URL" help:"The adapter's internal API (${default})."`
+	TokenFile      string        `default:"adapter.token" placeholder:"FILE" help:"The internal API's token (${default})."`
+	Expiry         time.Duration `default:"15m" placeholder:"DURATION" help:"How long an order lives at EMTA (${default})."`
+}
+
+// Run is for kong.
+func (c *simulateCommand) Run(ctx context.Context) error {
+	world, err := simulator.Start(ctx, simulator.Options{
+		SecurityServerAddress: c.SecurityServer, ControlAddress: c.Control, PayerAddress: c.Payer, CoreAddress: c.Core,
+		PaymentModule: simulator.EMTAOptions{Expiry: c.Expiry},
+	})
+	if err != nil {
+		return err
+	}
+	attached := simulator.AdapterAddresses{EMTA: c.Adapter + emtaPath, Core: c.API}
+	if _, err := os.Stat(c.TokenFile); err == nil {
+		if attached.Token, err = tokenIn(c.TokenFile); err != nil {
+			return err
+		}
+	}
+	world.Attach(attached)
+	fmt.Printf("security server  %s\ncontrol page     %s\nwebhook          %s\nwebhook secret   %s\n\n", world.SecurityServerURL(),
+		world.ControlURL(), world.WebhookURL(), world.WebhookSecret())
+	fmt.Printf("Settings for the adapter:\n\n"+
+		"  xroad: {securityServer: %q, client: \"ee-dev/GOV/70000310/at\"}\n"+
+		"  emta: {service: \"ee-dev/GOV/70000349/mkrliides\", issue: ATPUB}\n"+
+		"  core: {webhook: {url: %q, secret: %q}}\n", world.SecurityServerURL(), world.WebhookURL(), world.WebhookSecret())
+	<-ctx.Done()
+	return world.Close()
+}
