@@ -138,6 +138,11 @@ func (e *EMTA) payments(o Order) *etree.Element {
 		if !p.Finished.IsZero() {
 			payment.CreateElement("Finished").SetText(e.moment(p.Finished))
 		}
+		members := payment.ChildElements() // CpgPayment is xs:all too
+		e.rng.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+		for _, member := range members {
+			payment.AddChild(member)
+		}
 		el.AddChild(payment)
 	}
 	return el
