@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -15,7 +14,7 @@ var errNoNew = errors.New("a new order is meant, and the change has none")
 // Start shows decide the announcement's orders and writes the change; see order.Store.
 func (s *Store) Start(ctx context.Context, announcementID int64, lease order.Lease, decide func([]order.Order) (order.Change, error)) (order.Order, error) {
 	var started order.Order
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx transaction) error {
 		orders, err := findOrdersOf(ctx, tx, announcementID)
 		if err != nil {
 			return err
@@ -43,7 +42,7 @@ func (s *Store) Start(ctx context.Context, announcementID int64, lease order.Lea
 // Change shows decide one order and writes the change; see order.Store.
 func (s *Store) Change(ctx context.Context, id int64, token string, decide func(order.View) (order.Change, error)) (order.Order, error) {
 	var written order.Order
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx transaction) error {
 		v, err := view(ctx, tx, id)
 		if err != nil {
 			return err
@@ -67,7 +66,7 @@ func (s *Store) Change(ctx context.Context, id int64, token string, decide func(
 	return written, nil
 }
 
-func view(ctx context.Context, tx *sql.Tx, id int64) (order.View, error) {
+func view(ctx context.Context, tx transaction, id int64) (order.View, error) {
 	o, err := findOrder(ctx, tx, id)
 	if err != nil {
 		return order.View{}, err
@@ -90,7 +89,7 @@ func view(ctx context.Context, tx *sql.Tx, id int64) (order.View, error) {
 
 // Notified shows decide what is known of EMTA's id and writes the change; see order.Store.
 func (s *Store) Notified(ctx context.Context, emtaOrderID string, decide func(order.Known) (order.Change, error)) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
+	return s.transact(ctx, func(tx transaction) error {
 		k, err := known(ctx, tx, emtaOrderID)
 		if err != nil {
 			return err
@@ -108,7 +107,7 @@ const counts = `SELECT
 	(SELECT count(*) FROM krediitkaardi_teavitused n WHERE n.toodeldud = 0
 		AND NOT EXISTS (SELECT 1 FROM maksemooduli_tellimused t WHERE t.tellimuse_id = n.tellimuse_id))`
 
-func known(ctx context.Context, tx *sql.Tx, emtaOrderID string) (order.Known, error) {
+func known(ctx context.Context, tx transaction, emtaOrderID string) (order.Known, error) {
 	var k order.Known
 	o, err := findOrderByEMTA(ctx, tx, emtaOrderID)
 	switch {
@@ -128,7 +127,7 @@ func known(ctx context.Context, tx *sql.Tx, emtaOrderID string) (order.Known, er
 
 // ChangeNotification shows decide one notification and writes the change; see order.Store.
 func (s *Store) ChangeNotification(ctx context.Context, id int64, token string, decide func(order.Notification) (order.Change, error)) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
+	return s.transact(ctx, func(tx transaction) error {
 		n, err := findNotification(ctx, tx, id)
 		if err != nil {
 			return err
@@ -145,7 +144,7 @@ func (s *Store) ChangeNotification(ctx context.Context, id int64, token string, 
 }
 
 // applyToExisting writes a change that inserts no order: without a lease of Start nobody would hold it.
-func applyToExisting(ctx context.Context, tx *sql.Tx, c order.Change) error {
+func applyToExisting(ctx context.Context, tx transaction, c order.Change) error {
 	if c.New != nil {
 		return errors.New("a new order can only come out of Start")
 	}
@@ -154,7 +153,7 @@ func applyToExisting(ctx context.Context, tx *sql.Tx, c order.Change) error {
 }
 
 // apply writes all of a change and returns the key of its new order, 0 if there is none.
-func apply(ctx context.Context, tx *sql.Tx, c order.Change, lease order.Lease) (int64, error) {
+func apply(ctx context.Context, tx transaction, c order.Change, lease order.Lease) (int64, error) {
 	// Attempts that end go first: one that begins in the same change takes their place.
 	for _, live := range []bool{false, true} {
 		for _, o := range c.Orders {

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -13,7 +12,7 @@ const appendEvent = `INSERT INTO adapter_event (id, type, subject, time, data) V
 
 // insertEvent appends an event; an empty subject is the order newID. One writer at a time
 // makes the order of Seq that of the commits.
-func insertEvent(ctx context.Context, tx *sql.Tx, e event.Event, newID int64) error {
+func insertEvent(ctx context.Context, tx transaction, e event.Event, newID int64) error {
 	if e.Subject == "" {
 		if newID == 0 {
 			return fmt.Errorf("append an event: %w", errNoNew)
@@ -92,7 +91,7 @@ func (s *Store) TakeDeliveries(ctx context.Context, now time.Time, token string,
 		return nil, err
 	}
 	var taken []event.Delivery
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx transaction) error {
 		rows, err := tx.QueryContext(ctx, dueDeliveries, instant(now), instant(now), max(limit, 0))
 		taken, err = collect(rows, err, func(r row) (event.Delivery, error) {
 			var attempts int

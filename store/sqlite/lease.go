@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -47,7 +46,7 @@ func checkToken(token string) error {
 }
 
 // checkLease asks whether the row's lease has the token; an empty token asks for nothing.
-func checkLease(ctx context.Context, tx *sql.Tx, l leased, id int64, token string) error {
+func checkLease(ctx context.Context, tx transaction, l leased, id int64, token string) error {
 	if token == "" {
 		return nil
 	}
@@ -61,7 +60,7 @@ func checkLease(ctx context.Context, tx *sql.Tx, l leased, id int64, token strin
 	return nil
 }
 
-func setLease(ctx context.Context, tx *sql.Tx, l leased, id int64, lease order.Lease) error {
+func setLease(ctx context.Context, tx transaction, l leased, id int64, lease order.Lease) error {
 	if _, err := tx.ExecContext(ctx, l.take, lease.Token, instant(lease.Until), id); err != nil {
 		return wrap(err, fmt.Sprintf("lease %s %d", l.noun, id))
 	}
@@ -96,7 +95,7 @@ func (s *Store) TakeOrders(ctx context.Context, now time.Time, lease order.Lease
 		return nil, err
 	}
 	var taken []order.Order
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx transaction) error {
 		rows, err := tx.QueryContext(ctx, dueOrders, instant(now), instant(now), max(limit, 0))
 		if taken, err = collect(rows, err, scanOrder); err != nil {
 			return fmt.Errorf("search due orders: %w", err)
@@ -120,7 +119,7 @@ func (s *Store) TakeNotifications(ctx context.Context, now time.Time, lease orde
 		return nil, err
 	}
 	var taken []order.Notification
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx transaction) error {
 		rows, err := tx.QueryContext(ctx, dueNotifications, instant(now), instant(now), max(limit, 0))
 		if taken, err = collect(rows, err, scanNotification); err != nil {
 			return fmt.Errorf("search due notifications: %w", err)
@@ -144,7 +143,7 @@ func (s *Store) TakeOrder(ctx context.Context, id int64, now time.Time, lease or
 		return order.Order{}, err
 	}
 	var o order.Order
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx transaction) error {
 		var err error
 		if o, err = findOrder(ctx, tx, id); err != nil {
 			return err

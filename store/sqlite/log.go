@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"ametlikudteadaanded.ee/adapter/order"
@@ -22,7 +21,7 @@ const (
 )
 
 // insertLog appends to the log; an entry without an order is about newID.
-func insertLog(ctx context.Context, tx *sql.Tx, e order.LogEntry, newID int64) error {
+func insertLog(ctx context.Context, tx transaction, e order.LogEntry, newID int64) error {
 	if e.OrderID == 0 {
 		e.OrderID = newID
 	}
@@ -36,7 +35,7 @@ func insertLog(ctx context.Context, tx *sql.Tx, e order.LogEntry, newID int64) e
 }
 
 // insertSuspicion keeps a suspicion unless the same is kept.
-func insertSuspicion(ctx context.Context, tx *sql.Tx, p order.Suspicion) error {
+func insertSuspicion(ctx context.Context, tx transaction, p order.Suspicion) error {
 	if _, err := tx.ExecContext(ctx, appendSuspicion, instant(p.At), p.OrderID, p.EMTAOrderID, p.Reason, text(p.Answer)); err != nil {
 		return wrap(err, "keep a suspicion")
 	}
@@ -44,7 +43,7 @@ func insertSuspicion(ctx context.Context, tx *sql.Tx, p order.Suspicion) error {
 }
 
 // insertAudit keeps who did what; an audit without an order is about newID.
-func insertAudit(ctx context.Context, tx *sql.Tx, a order.Audit, newID int64) error {
+func insertAudit(ctx context.Context, tx transaction, a order.Audit, newID int64) error {
 	if a.OrderID == 0 {
 		a.OrderID = newID
 	}

@@ -72,7 +72,7 @@ const (
 )
 
 // writeNotification inserts a notification without ID and writes any other whole, save its lease.
-func writeNotification(ctx context.Context, tx *sql.Tx, n order.Notification) error {
+func writeNotification(ctx context.Context, tx transaction, n order.Notification) error {
 	columns := []any{n.EMTAOrderID, instant(n.NotifiedAt), flag(n.Processed), text(n.Answer), n.Attempts, text(n.Failure)}
 	if n.ID == 0 {
 		return insertNotification(ctx, tx, columns, n)
@@ -91,7 +91,7 @@ func writeNotification(ctx context.Context, tx *sql.Tx, n order.Notification) er
 	return nil
 }
 
-func insertNotification(ctx context.Context, tx *sql.Tx, columns []any, n order.Notification) error {
+func insertNotification(ctx context.Context, tx transaction, columns []any, n order.Notification) error {
 	const doing = "insert a notification"
 	res, err := tx.ExecContext(ctx, insertNotificationAT, columns...)
 	if err != nil {

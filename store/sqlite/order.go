@@ -141,19 +141,19 @@ func columnsOurs(o order.Order) []any {
 // checkOrder names the field that its column cannot hold.
 func checkOrder(o order.Order) error {
 	if o.State.Code() == "" {
-		return errors.New("State: not a known state")
+		return errors.New("state: not a known state")
 	}
 	if err := checkAmount(o.Amount); err != nil {
-		return fmt.Errorf("Amount: %w", err)
+		return fmt.Errorf("amount: %w", err)
 	}
 	if err := checkAmount(o.AskedAmount); err != nil {
-		return fmt.Errorf("AskedAmount: %w", err)
+		return fmt.Errorf("asked amount: %w", err)
 	}
 	return nil
 }
 
 // insertOrder writes a new row under lease and returns its key.
-func insertOrder(ctx context.Context, tx *sql.Tx, o order.Order, lease order.Lease) (int64, error) {
+func insertOrder(ctx context.Context, tx transaction, o order.Order, lease order.Lease) (int64, error) {
 	const doing = "insert an order"
 	if err := checkOrder(o); err != nil {
 		return 0, fmt.Errorf("%s: %w", doing, err)
@@ -173,7 +173,7 @@ func insertOrder(ctx context.Context, tx *sql.Tx, o order.Order, lease order.Lea
 }
 
 // updateOrder writes a row whole, save its lease.
-func updateOrder(ctx context.Context, tx *sql.Tx, o order.Order) error {
+func updateOrder(ctx context.Context, tx transaction, o order.Order) error {
 	doing := fmt.Sprintf("update order %d", o.ID)
 	if err := checkOrder(o); err != nil {
 		return fmt.Errorf("%s: %w", doing, err)

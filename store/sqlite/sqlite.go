@@ -38,6 +38,9 @@ type Store struct {
 	read  *sql.DB // the same pool as write for a memory database
 
 	check sync.Mutex // held by CheckDurability, which takes every connection
+
+	preparing sync.Mutex
+	prepared  map[string]*sql.Stmt // guarded by preparing; never changed once set
 }
 
 var (
@@ -147,23 +150,6 @@ func (s *Store) Close() error {
 		return s.write.Close()
 	}
 	return errors.Join(s.read.Close(), s.write.Close())
-}
-
-// transact runs work in one write transaction: all of it is durable when transact returns nil,
-// and none of it happened otherwise. The error of work is returned as it is.
-func (s *Store) transact(ctx context.Context, work func(tx *sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer tx.Rollback() // after a commit it does nothing
-	if err := work(tx); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
 }
 
 // querier is what reads: a pool, or the transaction that will write.

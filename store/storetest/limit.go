@@ -48,7 +48,7 @@ func testBadAmounts(t *testing.T, s Store) {
 	} {
 		amount, asked := o, o
 		amount.Amount, asked.AskedAmount = value, value
-		for field, bad := range map[string]order.Order{"Amount: ": amount, "AskedAmount: ": asked} {
+		for field, bad := range map[string]order.Order{": amount: ": amount, ": asked amount: ": asked} {
 			_, err := s.Change(t.Context(), o.ID, "", func(order.View) (order.Change, error) {
 				return order.Change{Orders: []order.Order{bad}}, nil
 			})

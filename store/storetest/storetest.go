@@ -82,7 +82,9 @@ func creating(announcementID int64) order.Order {
 
 // full is an order with every field set.
 func full(announcementID int64, emtaOrderID string) order.Order {
-	at := func(n int) time.Time { return noon().Add(time.Duration(n)*time.Second + time.Duration(n)*time.Microsecond) }
+	at := func(n int) time.Time {
+		return noon().Add(time.Duration(n)*time.Second + time.Duration(n)*time.Microsecond)
+	}
 	return order.Order{
 		AnnouncementID: announcementID, EMTAOrderID: emtaOrderID, State: order.Completed,
 		Created: at(1), Expires: at(2), Finished: at(3), Amount: decimal.RequireFromString("31.50"), Currency: "EUR",

@@ -21,6 +21,7 @@ CREATE INDEX IF NOT EXISTS adapter_notification_next_check ON adapter_notificati
     WHERE next_check_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS adapter_event_undelivered ON adapter_event (seq) WHERE delivered_at IS NULL;
 CREATE INDEX IF NOT EXISTS adapter_event_subject ON adapter_event (subject, seq) WHERE delivered_at IS NULL;
+CREATE INDEX IF NOT EXISTS adapter_suspicion_emta_order ON adapter_suspicion (emta_order_id, id);
 CREATE INDEX IF NOT EXISTS adapter_audit_order ON adapter_audit (order_id, id);
 
 INSERT INTO klassifikaatorid (tabel_veerg, kood, nimetus_est, nimetus_eng, kehtib)
@@ -34,7 +35,7 @@ SELECT v.column1, v.column2, v.column3, v.column4, v.column5
 
 -- What was asked is not known of these: what EMTA last said stands for it. Open ones are due at once.
 INSERT INTO adapter_order (order_id, asked_amount, asked_currency, started, next_check_at)
-SELECT t.id, coalesce(CAST(t.summa AS TEXT), '0.00'), t.valuuta, t.loodud,
+SELECT t.id, CASE typeof(t.summa) WHEN 'text' THEN t.summa ELSE printf('%.2f', coalesce(t.summa, 0)) END, t.valuuta, t.loodud,
        CASE WHEN t.tellimuse_seisund_kl IN ('U', 'L', 'P') THEN strftime('%Y-%m-%dT%H:%M:%f000Z', 'now') END
   FROM maksemooduli_tellimused t
  WHERE NOT EXISTS (SELECT 1 FROM adapter_order a WHERE a.order_id = t.id);

@@ -1,0 +1,55 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"ametlikudteadaanded.ee/adapter/store"
+)
+
+func TestOpen(t *testing.T) {
+	s, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "adapter.db"))
+	require.NoError(t, err)
+	defer s.Close()
+	names, err := s.Migrate(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	status, err := s.Status(t.Context())
+	require.NoError(t, err)
+	require.Len(t, status, len(names))
+	for i, m := range status {
+		require.Equal(t, store.Migration{Name: names[i], Applied: true}, m)
+	}
+	require.NoError(t, s.CheckDurability(t.Context()))
+	require.NoError(t, s.Ping(t.Context()))
+}
+
+func TestOpenMemory(t *testing.T) {
+	s, err := store.Open(t.Context(), "sqlite::memory:")
+	require.NoError(t, err)
+	defer s.Close()
+	_, err = s.Migrate(t.Context())
+	require.NoError(t, err)
+	require.Error(t, s.CheckDurability(t.Context()), "never what serve runs on")
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for _, row := range []struct{ url, want string }{
+		{"", "no scheme"},
+		{"adapter.db", "no scheme"},
+		{"sqlite:", "want the path of a file"},
+		{"sqlite://adapter.db", "want the path of a file"},
+		{"sqlite:" + filepath.Join(t.TempDir(), "missing", "adapter.db"), "no such file or directory"},
+		{"sqlite:" + t.TempDir(), "is a directory"},
+		{"postgres://adapter:hunter2@db.example/at", "PostgreSQL is not supported yet"},
+		{"postgresql://adapter:hunter2@db.example/at", "PostgreSQL is not supported yet"},
+		{"mysql://adapter:hunter2@db.example/at", `unknown scheme "mysql"`},
+		{"SQLITE:adapter.db", `unknown scheme "SQLITE"`},
+	} {
+		_, err := store.Open(t.Context(), row.url)
+		require.ErrorContains(t, err, row.want, row.url)
+		require.NotContains(t, err.Error(), "hunter2", row.url)
+	}
+}
