@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -20,7 +21,7 @@ func overrideFromEnvironment(s *Settings, environ []string) error {
 	collectFields(environmentPrefix, reflect.ValueOf(s).Elem(), fields)
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, environmentPrefix) || strings.HasPrefix(name, environmentPrefix+"TEST_") {
+		if !strings.HasPrefix(name, environmentPrefix) || notOurs.MatchString(name) {
 			continue
 		}
 		field, known := fields[name]
@@ -41,6 +42,9 @@ func overrideFromEnvironment(s *Settings, environ []string) error {
 	}
 	return nil
 }
+
+// notOurs are variables with our prefix that others set: Kubernetes for a service that is called adapter, and our tests.
+var notOurs = regexp.MustCompile(`^ADAPTER_(TEST_|SERVICE_(HOST|PORT)|PORT(_|$))`)
 
 // collectFields finds the settings below v by the names of their variables.
 func collectFields(prefix string, v reflect.Value, fields map[string]reflect.Value) {

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/xroadhdr"
 )
 
@@ -39,23 +42,41 @@ func observe(system string, log *slog.Logger, now func() time.Time, told func(in
 	})
 }
 
-// log writes one line; the cause of a failure of ours is in it, what the other side sent is not.
+// log writes one line. The cause of a failure of ours is in it; what the other side sent is not.
 func (in inbound) log(ctx context.Context, log *slog.Logger) {
 	level := slog.LevelInfo
-	attrs := []any{"system", in.System, "requestId", in.RequestID, "xroadId", in.XRoadID, "method", in.Method,
-		"status", in.Status, "fault", in.Fault, "ms", in.Took.Milliseconds()}
+	attrs := []any{"system", in.System, "requestId", in.RequestID, "xroadId", clipped(in.XRoadID), "method", clipped(in.Method),
+		"status", in.Status, "ms", in.Took.Milliseconds()}
 	if in.Service != (xroadhdr.ServiceID{}) {
-		attrs = append(attrs, "client", in.Client.String(), "service", in.Service.String())
+		attrs = append(attrs, "client", clipped(in.Client.String()), "service", clipped(in.Service.String()))
 	} else {
-		attrs = append(attrs, "path", in.Path)
+		attrs = append(attrs, "path", clipped(in.Path))
 	}
-	if in.Err != nil {
-		attrs = append(attrs, "error", in.Err.Error())
+	if in.Fault != "" {
+		attrs = append(attrs, "fault", in.Fault)
 	}
-	if in.Status >= 500 {
-		level = slog.LevelWarn
+	cause := in.Err
+	var fault *soap.Fault
+	if errors.As(in.Err, &fault) {
+		attrs = append(attrs, "reason", fault.Reason, "field", fault.Field)
+		cause = fault.Err
+	}
+	if cause != nil {
+		attrs = append(attrs, "error", cause.Error())
+	}
+	if in.Status >= 500 && cause != nil {
+		level = slog.LevelError
 	}
 	log.Log(ctx, level, "answered", attrs...)
+}
+
+// clipped bounds what the other side wrote before it goes to the log.
+func clipped(s string) string {
+	const most = 200 // the longest identifier that anybody registered is a third of it
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
 }
 
 // statusWriter remembers the status of an answer.

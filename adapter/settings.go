@@ -199,8 +199,12 @@ func (s Settings) check() error {
 			return &settingError{key, "must be host:port"}
 		}
 	}
-	if _, err := s.orderSettings(); err != nil {
+	orders, err := s.orderSettings()
+	if err != nil {
 		return err
+	}
+	if err := orders.Check(); err != nil {
+		return fmt.Errorf("settings of emta and core.claimOffer: %w", err)
 	}
 	if _, err := s.allowed(); err != nil {
 		return err

@@ -56,6 +56,12 @@ const initMargin = 30 * time.Second
 // ErrNotConfigured says that EMTA's or our own X-Road identifier is not set.
 var ErrNotConfigured = errors.New("EMTA's payment module is not configured: set emta.service and xroad.client")
 
+// Check says which setting is wrong, nil if none is.
+func (s Settings) Check() error {
+	_, err := s.withDefaults()
+	return err
+}
+
 // withDefaults fills zero fields in and checks the rest.
 func (s Settings) withDefaults() (Settings, error) {
 	set(&s.Version, "v1")
@@ -77,16 +83,20 @@ func (s Settings) withDefaults() (Settings, error) {
 	if len(s.ListDelays) == 0 {
 		s.ListDelays = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}
 	}
-	for _, d := range append(append([]time.Duration{s.Timeout, s.FirstOffer, s.LastOffer}, s.Delays...), s.ListDelays...) {
+	times := []time.Duration{s.Timeout, s.ReuseMinimum, s.DefaultExpiry, s.FirstOffer, s.LastOffer}
+	for _, d := range append(append(times, s.Delays...), s.ListDelays...) {
 		if d <= 0 {
-			return s, fmt.Errorf("order settings: %s is not a positive duration", d)
+			return s, fmt.Errorf("%s is not a positive duration", d)
 		}
+	}
+	if s.Parallel < 1 || s.List.Count < 1 {
+		return s, errors.New("the calls at a time and the orders a page must be at least 1")
 	}
 	for name, text := range map[string]string{"ET": s.Description.ET, "EN": s.Description.EN, "RU": s.Description.RU} {
 		// A key may grow to 10 digits where the stamp is short, to 19 where it is not.
 		longest := strings.ReplaceAll(text, "{id}", strings.Repeat("9", s.maxStamp()))
 		if n := utf8.RuneCountInString(longest); n > maxDescription {
-			return s, fmt.Errorf("order settings: the description in %s has up to %d characters, at most %d are allowed", name, n, maxDescription)
+			return s, fmt.Errorf("the description in %s has up to %d characters, at most %d are allowed", name, n, maxDescription)
 		}
 	}
 	return s, nil

@@ -27,7 +27,7 @@ type HandlerOptions struct {
 	Allowed func(xroadhdr.ClientID) bool
 	// IgnoreMustUnderstand lets foreign header blocks with mustUnderstand pass, as security servers do (§2.2).
 	IgnoreMustUnderstand bool
-	Logger               *slog.Logger  // nil: nothing is logged
+	Logger               *slog.Logger  // of panics and answers that did not arrive; nil: none. Faults are told by the Exchange
 	NewID                func() string // request ids for faults; default random UUID
 }
 
@@ -185,12 +185,6 @@ func (h *handler) fault(ctx context.Context, req *Message, err error) []byte {
 		}
 	}
 	exchange.Fault, exchange.Err = f.Code, f
-	level := slog.LevelInfo
-	if f.Code == "Server" && f.Err != nil {
-		level = slog.LevelError
-	}
-	h.Logger.Log(ctx, level, "soap fault answered", "requestId", exchange.RequestID, "xroadId", exchange.XRoadID,
-		"code", f.Code, "reason", f.Reason, "field", f.Field, "cause", f.Err)
 	return raw
 }
 
