@@ -33,8 +33,6 @@ type EndpointOptions struct {
 	MaxBody      int64         // bytes; 0: 256 KiB
 	Logger       *slog.Logger  // nil: none
 	NewID        func() string // makes request ids, safe for concurrent use; nil: random ones
-	// Documents are what everybody may GET without a token, by exact path: descriptions of the API.
-	Documents map[string]http.Handler
 }
 
 // NewEndpoint answers routes; 404, 405, OPTIONS, HEAD, panics and errors are problems (design §5).
@@ -56,10 +54,6 @@ func NewEndpoint(o EndpointOptions, routes ...Route) http.Handler {
 		for _, method := range r.methods() {
 			e.router.Handle(method, r.routerPath(), func(c *gin.Context) { e.serve(c.Writer, withParameters(c), r) })
 		}
-	}
-	for path, document := range o.Documents {
-		e.router.GET(path, gin.WrapH(document))
-		e.router.HEAD(path, gin.WrapH(document))
 	}
 	e.router.NoRoute(func(c *gin.Context) { e.notFound(c.Writer, c.Request) })
 	e.router.NoMethod(func(c *gin.Context) { e.notAllowed(c.Writer, c.Request) })

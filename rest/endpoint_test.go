@@ -70,9 +70,6 @@ func open(t testing.TB, log io.Writer) http.Handler {
 		MaxBody: 1000,
 		Logger:  slog.New(slog.NewJSONHandler(log, nil)),
 		NewID:   func() string { return "req-1" },
-		Documents: map[string]http.Handler{"/api/openapi.yaml": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, "openapi: 3.0.3\n")
-		})},
 	}, routes()...)
 }
 
@@ -134,10 +131,6 @@ func TestEndpointAnswers(t *testing.T) {
 	require.Equal(t, 204, answer.StatusCode)
 	require.Empty(t, text(t, answer))
 	require.Empty(t, answer.Header.Get("Content-Length"))
-	requireCommon(t, answer)
-
-	answer = ask(h, "GET", "/api/openapi.yaml", "")
-	require.Equal(t, "openapi: 3.0.3\n", text(t, answer))
 	requireCommon(t, answer)
 }
 
@@ -276,9 +269,6 @@ func TestEndpointAuthentication(t *testing.T) {
 	h := rest.NewEndpoint(rest.EndpointOptions{
 		Authenticate: tokens(t).Authenticate,
 		NewID:        func() string { return "req-1" },
-		Documents: map[string]http.Handler{"/api/docs": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, "docs")
-		})},
 	}, routes()...)
 
 	answer := ask(h, "GET", "/api/v1/orders/1", "")
@@ -294,7 +284,6 @@ func TestEndpointAuthentication(t *testing.T) {
 	require.JSONEq(t, `{"id":"1","caller":"core","actor":"core"}`, text(t, ask(h, "GET", "/api/v1/orders/1", "", "Authorization", "Bearer core-secret")))
 	require.JSONEq(t, `{"id":"1","caller":"core","actor":"EE60001019906"}`,
 		text(t, ask(h, "GET", "/api/v1/orders/1", "", "Authorization", "Bearer core-secret", "X-Acting-User", "EE60001019906")))
-	require.Equal(t, "docs", text(t, ask(h, "GET", "/api/docs", "")))
 }
 
 func TestEndpointActingUser(t *testing.T) {
