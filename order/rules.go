@@ -122,7 +122,7 @@ func (out *outcome) offer(d decision, v View) {
 	if o.CompletionID == "" {
 		o.CompletionID = d.completionID
 		o.OfferAttempt = 0
-		o.DuplicateOf = completedBefore(v.Others)
+		o.DuplicateOf = completedBefore(o.ID, v.Others)
 	}
 	out.offerAgain(d, v.Order.State == Cancelled)
 }
@@ -137,10 +137,12 @@ func (out *outcome) offerAgain(d decision, afterCancel bool) {
 }
 
 // completedBefore is the key of another completed order of the announcement, 0 if there is none: somebody paid twice.
-func completedBefore(others []Order) int64 {
+// One that was told of as the duplicate of this order, id, came after it, though this one was held until now: of two
+// payments one is the duplicate, never each of the other.
+func completedBefore(id int64, others []Order) int64 {
 	var first int64
 	for _, o := range others {
-		if o.State == Completed && (first == 0 || o.ID < first) {
+		if o.State == Completed && o.DuplicateOf != id && (first == 0 || o.ID < first) {
 			first = o.ID
 		}
 	}
