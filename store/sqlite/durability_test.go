@@ -43,19 +43,28 @@ func TestCheckDurabilityRefuses(t *testing.T) {
 	}
 }
 
-// TestCheckDurabilityEveryConnection spoils one connection of a pool of several.
+// TestCheckDurabilityEveryConnection spoils one connection of a pool, each in turn.
 func TestCheckDurabilityEveryConnection(t *testing.T) {
-	for _, pool := range []struct {
-		use string
-		of  func(*sqlite.Store) *sql.DB
-	}{{"writing", (*sqlite.Store).Writer}, {"reading", (*sqlite.Store).Reader}} {
-		t.Run(pool.use, func(t *testing.T) {
+	for _, row := range []struct {
+		use  string
+		pool func(*sqlite.Store) *sql.DB
+		size int
+	}{{"writing", (*sqlite.Store).Writer, 1}, {"reading", (*sqlite.Store).Reader, 4}} {
+		for nth := range row.size {
 			s := migrated(t, filepath.Join(t.TempDir(), "adapter.db"))
-			require.NoError(t, s.CheckDurability(t.Context()))
-			_, err := pool.of(s).ExecContext(t.Context(), `PRAGMA synchronous = NORMAL`)
+			var conns []*sql.Conn
+			for range row.size {
+				c, err := row.pool(s).Conn(t.Context())
+				require.NoError(t, err)
+				conns = append(conns, c)
+			}
+			_, err := conns[nth].ExecContext(t.Context(), `PRAGMA synchronous = NORMAL`)
 			require.NoError(t, err)
-			require.EqualError(t, s.CheckDurability(t.Context()), "sqlite: a connection for "+pool.use+": synchronous is 1, want 2 (full)")
-		})
+			for _, c := range conns {
+				require.NoError(t, c.Close())
+			}
+			require.EqualError(t, s.CheckDurability(t.Context()), "sqlite: a connection for "+row.use+": synchronous is 1, want 2 (full)", nth)
+		}
 	}
 }
 

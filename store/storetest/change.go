@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ func changeTests() []test {
 		{"the error of decide is returned and nothing written", testChangeError},
 		{"a change that fails on its way writes nothing", testChangeHalf},
 		{"a panic of decide writes nothing and locks nothing", testChangePanic},
+		{"a context that ends meanwhile writes nothing", testChangeEnded},
 		{"a suspicion is kept once", testSuspicionOnce},
 	}
 }
@@ -169,6 +171,22 @@ func testChangePanic(t *testing.T, s Store) {
 	})
 	require.Equal(t, before, snapshot(t, s))
 	o.Attempts = 1
+	requireOrder(t, o, write(t, s, o.ID, order.Change{Orders: []order.Order{o}}))
+}
+
+func testChangeEnded(t *testing.T, s Store) {
+	o := started(t, s, 5, "emta-1")
+	before := snapshot(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Attempts = 1
+	_, err := s.Change(ctx, o.ID, "", func(order.View) (order.Change, error) {
+		cancel()
+		return order.Change{Orders: []order.Order{o}, Events: eventsOf(o.ID, 1)}, nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, before, snapshot(t, s))
+	_, err = s.Order(ctx, o.ID)
+	require.ErrorIs(t, err, context.Canceled)
 	requireOrder(t, o, write(t, s, o.ID, order.Change{Orders: []order.Order{o}}))
 }
 
