@@ -13,10 +13,12 @@ import (
 )
 
 type commands struct {
-	Serve    serveCommand    `cmd:"" help:"Run the adapter."`
-	Demo     demoCommand     `cmd:"" help:"Run everything in one process with simulated partners, and tell what happens."`
-	Simulate simulateCommand `cmd:"" help:"Run the simulated security server, EMTA and core application alone."`
-	Migrate  migrateCommand  `cmd:"" help:"Bring the database up to date, or say what is missing."`
+	Serve         serveCommand    `cmd:"" help:"Run the adapter."`
+	Demo          demoCommand     `cmd:"" help:"Run everything in one process with simulated partners, and tell what happens."`
+	Simulate      simulateCommand `cmd:"" help:"Run the simulated security server, EMTA and core application alone."`
+	Call          callCommand     `cmd:"" help:"Send one X-Road request from the shell and show the answer."`
+	Configuration configCommand   `cmd:"" name:"config" help:"Check or show the settings."`
+	Migrate       migrateCommand  `cmd:"" help:"Bring the database up to date, or say what is missing."`
 }
 
 func main() {

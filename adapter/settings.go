@@ -126,15 +126,26 @@ type Log struct {
 	Level string `yaml:"level"` // debug, info, warn, error
 }
 
-// defaultSettings start on design §8's addresses with a database beside the program's working folder.
+// defaultSettings start on design §8's addresses with a database beside the program's working folder. What package
+// order has a default for is its default.
 func defaultSettings() Settings {
+	orders, err := order.Settings{}.WithDefaults()
+	if err != nil {
+		panic(err) // its own defaults are right
+	}
 	return Settings{
 		Listen: Listen{XRoad: "127.0.0.1:8080", Core: "127.0.0.1:8081", Ops: "127.0.0.1:9090"},
 		Store:  "sqlite:adapter.db",
 		XRoad:  XRoad{RequestHash: string(soap.ReportHash)},
-		EMTA:   EMTA{MerchantKind: "other"},
-		Core:   Core{TokenFile: "adapter.token"},
-		Log:    Log{Level: "info"},
+		EMTA: EMTA{
+			Version: orders.Version, MerchantKind: "other", Description: Description(orders.Description),
+			NotifyNamespace: orders.NotifyNamespace,
+			Timeout:         orders.Timeout, ReuseMinimum: orders.ReuseMinimum, DefaultExpiry: orders.DefaultExpiry,
+			Sync: Sync{Delays: orders.Delays, ListDelays: orders.ListDelays, Parallel: orders.Parallel},
+			List: List(orders.List),
+		},
+		Core: Core{TokenFile: "adapter.token", ClaimOffer: ClaimOffer{First: orders.FirstOffer, Last: orders.LastOffer}},
+		Log:  Log{Level: "info"},
 	}
 }
 
@@ -203,7 +214,7 @@ func (s Settings) check() error {
 	if err != nil {
 		return err
 	}
-	if err := orders.Check(); err != nil {
+	if _, err := orders.WithDefaults(); err != nil {
 		return fmt.Errorf("settings of emta and core.claimOffer: %w", err)
 	}
 	if _, err := s.allowed(); err != nil {

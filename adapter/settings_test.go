@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -125,13 +127,38 @@ func TestAllowedClientsNarrow(t *testing.T) {
 	}
 }
 
-// Every setting of the struct stands on the settings page.
+// Every setting of the struct stands on the settings page, by the last part of its key at least.
 func TestSettingsAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../docs/settings.md")
 	require.NoError(t, err)
-	for _, key := range []string{"listen.xroad", "store", "xroad.securityServer", "xroad.address", "emta.sync.delays", "core.claimOffer.first", "log.level"} {
-		require.Contains(t, string(page), "`"+key)
+	fields := map[string]reflect.Value{}
+	collectFields("", reflect.ValueOf(new(Settings)).Elem(), fields)
+	require.Greater(t, len(fields), 30)
+	text := strings.ToUpper(string(page))
+	for name := range fields {
+		key := strings.ReplaceAll(name, "_", ".")
+		last := key[strings.LastIndexByte(key, '.')+1:]
+		require.True(t, strings.Contains(text, "`"+key+"`") || strings.Contains(text, "`."+last+"`"), key)
 	}
+}
+
+// What config show prints is a settings file that gives the same settings, secrets apart.
+func TestConfigShow(t *testing.T) {
+	s, err := loadSettings(file(t, `
+xroad: {securityServer: "https://10.0.0.5", client: ee-dev/GOV/70000310/at}
+emta: {service: ee-dev/GOV/70000349/mkrliides, timeout: 10s, allowedClients: [ee-dev/GOV/70000349/mkrliides]}
+core: {webhook: {url: "https://user:pass@core.example/", secret: whsec_c2VjcmV0}, tokens: [{name: a, sha256: "`+strings.Repeat("ab", 32)+`"}]}
+`), nil)
+	require.NoError(t, err)
+	var shown bytes.Buffer
+	require.NoError(t, showSettings(&shown, s))
+	for _, secret := range []string{"c2VjcmV0", "abab", "pass"} {
+		require.NotContains(t, shown.String(), secret)
+	}
+	again, err := loadSettings(file(t, shown.String()), nil)
+	require.NoError(t, err)
+	require.Equal(t, s.EMTA, again.EMTA)
+	require.Equal(t, s.Listen, again.Listen)
 }
 
 func TestTokenFile(t *testing.T) {

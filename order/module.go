@@ -47,7 +47,7 @@ type Options struct {
 
 // New returns a module, or says which setting is wrong.
 func New(o Options) (*Module, error) {
-	settings, err := o.Settings.withDefaults()
+	settings, err := o.Settings.WithDefaults()
 	if err != nil {
 		return nil, err
 	}

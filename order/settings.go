@@ -56,14 +56,8 @@ const initMargin = 30 * time.Second
 // ErrNotConfigured says that EMTA's or our own X-Road identifier is not set.
 var ErrNotConfigured = errors.New("EMTA's payment module is not configured: set emta.service and xroad.client")
 
-// Check says which setting is wrong, nil if none is.
-func (s Settings) Check() error {
-	_, err := s.withDefaults()
-	return err
-}
-
-// withDefaults fills zero fields in and checks the rest.
-func (s Settings) withDefaults() (Settings, error) {
+// WithDefaults returns the settings with zero fields filled in, or says which is wrong.
+func (s Settings) WithDefaults() (Settings, error) {
 	set(&s.Version, "v1")
 	set(&s.Description.ET, "Ametlikud Teadaanded. Teadaande avaldamine. Makse '{id}'.")
 	set(&s.Description.EN, "Official Announcements. Publishing a notice. Payment '{id}'.")
