@@ -114,7 +114,7 @@ func (s *start) lookFor(ctx context.Context, o Order) error {
 // deal works on an order under its lease, and marks it as dealt with. An order that somebody else keeps
 // at work all the time counts as dealt with too; the caller's patience is the bound.
 func (s *start) deal(ctx context.Context, o Order, work func(ctx context.Context, o Order, token string) error) error {
-	s.done[o.ID] = true
+	s.done[o.ID] = o.State
 	o, token, err := s.take(ctx, o.ID)
 	if err != nil {
 		return err

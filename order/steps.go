@@ -15,8 +15,14 @@ const (
 	stepCancel             // cancel the orders named, then go on
 )
 
-// tried are the orders that this start has dealt with, as far as it could.
-type tried map[int64]bool
+// tried are the orders that this start has dealt with, as far as it could, each with the state that it had then: one
+// that has come to another state since, a found one above all, is a new case.
+type tried map[int64]State
+
+func (t tried) has(o Order) bool {
+	state, ok := t[o.ID]
+	return ok && state == o.State
+}
 
 // nextStep decides by the announcement's orders, newest first. Its newest order decides, but a completed
 // order counts wherever it stands: whoever paid is never asked to pay again.
@@ -32,14 +38,14 @@ func (s Settings) nextStep(orders []Order, a asked, now time.Time, done tried) (
 	newest := orders[0]
 	switch newest.State {
 	case Pending:
-		if !done[newest.ID] {
+		if !done.has(newest) {
 			return stepAsk, orders[:1]
 		}
 	case Creating:
 		if newest.Live && now.Before(newest.InitDeadline) {
 			return stepWait, orders[:1]
 		}
-		if !done[newest.ID] {
+		if !done.has(newest) {
 			return stepFind, orders[:1]
 		}
 	case Created:
@@ -55,10 +61,10 @@ func (s Settings) reuseOrCancel(orders []Order, a asked, now time.Time, done tri
 		if o.State != Created {
 			continue
 		}
-		if !done[o.ID] && s.fits(o, a, now) {
+		if s.fits(o, a, now) {
 			return stepReuse, []Order{o}
 		}
-		if !done[o.ID] {
+		if !done.has(o) {
 			unfit = append(unfit, o)
 		}
 	}
