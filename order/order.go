@@ -99,7 +99,7 @@ const (
 )
 
 // Suspicion is an answer or entry of EMTA's that cannot be applied to an order of ours,
-// kept whole (EMTA §3). One that was kept before, by EMTAOrderID and Reason, is not kept again.
+// kept whole (EMTA §3). One that was kept before, by EMTAOrderID, Reason and OrderID, is not kept again.
 type Suspicion struct {
 	At          time.Time
 	OrderID     int64  // the order that was asked about; 0: none
