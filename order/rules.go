@@ -173,8 +173,8 @@ func (d decision) checked(v View, unknown bool, fault string) outcome {
 	case !unknown:
 	case o.NotFoundAt.IsZero():
 		o.NotFoundAt = d.now
-	case o.State == Created || o.State == Pending:
-		if end := firstKnown(o.Expires, o.Started.Add(d.settings.DefaultExpiry)); d.now.After(end.Add(notFoundGrace)) {
+	case o.isOpenUnknown():
+		if d.now.After(d.settings.endOf(*o).Add(notFoundGrace)) {
 			gone := d.cancelledUnknown(v, fault)
 			gone.events = append(gone.events, happening{kind: EventSuspicious, reason: "not-found"})
 			return gone

@@ -24,11 +24,23 @@ func (s Settings) nextCheck(o Order, now time.Time, random float64) time.Time {
 		delay = max(delay, now.Sub(o.NotFoundAt)) // ever more rarely
 	}
 	next := now.Add(time.Duration(float64(delay) * (1 - jitter + 2*jitter*random)))
-	// An order that nobody paid is cancelled soon after its end, whatever the delay.
+	// An order that nobody paid is cancelled soon after its end, and one that EMTA does not know is closed when its
+	// grace is over, whatever the delay.
 	if end := o.Expires.Add(time.Second); o.State == Created && now.Before(o.Expires) && end.Before(next) {
 		next = end
 	}
+	if end := s.endOf(o).Add(notFoundGrace + time.Second); o.isOpenUnknown() && now.Before(end) && end.Before(next) {
+		next = end
+	}
 	return next
+}
+
+// endOf is when the order ends, or must be thought to.
+func (s Settings) endOf(o Order) time.Time { return firstKnown(o.Expires, o.Started.Add(s.DefaultExpiry)) }
+
+// isOpenUnknown reports whether o is an order that could still be paid, had EMTA not said that it does not know it.
+func (o Order) isOpenUnknown() bool {
+	return !o.NotFoundAt.IsZero() && (o.State == Created || o.State == Pending)
 }
 
 // checkDelay is the plain delay, zero for never.
@@ -45,7 +57,7 @@ func (s Settings) checkDelay(o Order, now time.Time) time.Duration {
 		}
 		return 0
 	}
-	end := firstKnown(o.Expires, o.Started.Add(s.DefaultExpiry))
+	end := s.endOf(o)
 	switch {
 	case now.Before(end.Add(closelyAfterEnd)):
 		if o.State == Cancelled && o.Attempts > 0 {
