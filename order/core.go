@@ -192,10 +192,8 @@ func (m *Module) postClaim(r *http.Request) (rest.Answer, error) {
 	var body struct {
 		CompletionID string `json:"completionId"`
 	}
-	if r.ContentLength != 0 {
-		if err := rest.Decode(r, &body); err != nil {
-			return rest.Answer{}, err
-		}
+	if err := rest.DecodeOptional(r, &body); err != nil {
+		return rest.Answer{}, err
 	}
 	return m.answerOrder(r, func(id int64) (Order, error) {
 		return m.Claim(r.Context(), id, body.CompletionID, rest.ActingUser(r))
