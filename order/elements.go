@@ -358,14 +358,27 @@ func decodeNotify(request *etree.Element) (string, error) {
 	return id, nil
 }
 
-// leafTexts are the texts and local names of the elements below detail, in document order.
-func leafTexts(detail *element) []string {
+// tellingNames are the names of elements that hold an error's number or name, whole or as their ending.
+var tellingNames = regexp.MustCompile(`(?i)(?:code|status|error|viga|kood|^number)$`)
+
+// detailTexts are what stands below a fault's detail, in document order: telling are detail's own text and those of elements
+// whose name says that they hold an error, other are the rest of the texts, tags are the elements' local names. An element
+// with nothing in it tells by its name.
+func detailTexts(detail *element) (telling, other, tags []string) {
 	if detail == nil {
-		return nil
+		return nil, nil, nil
 	}
-	var texts []string
 	for _, el := range detail.FindElements(".//*") {
-		texts = append(texts, el.Tag, el.Text())
+		tags = append(tags, el.Tag)
+		text := textOf(el)
+		switch {
+		case len(el.ChildElements()) == 0 && strings.TrimSpace(text) == "":
+			telling = append(telling, el.Tag)
+		case tellingNames.MatchString(el.Tag):
+			telling = append(telling, text)
+		default:
+			other = append(other, text)
+		}
 	}
-	return append(texts, detail.Text())
+	return append(telling, textOf(detail)), other, tags
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,7 +54,7 @@ func refusalOf(err error, names map[string]int, numbers []int) *Refusal {
 	switch call.Failure {
 	case soap.FailedFault:
 		r.Own, r.Code, r.Text = true, call.Fault.Code, call.Fault.String
-		r.readFault(call.Fault, names, numbers)
+		r.readFault(call.Fault, call.HTTPStatus, names, numbers)
 	case soap.FailedXRoad:
 		r.Code, r.Text = call.Fault.XRoad.Raw, call.Fault.String
 		if call.Fault.XRoad.Is(httpError) {
@@ -70,10 +71,11 @@ func refusalOf(err error, names map[string]int, numbers []int) *Refusal {
 	return r
 }
 
-// readFault finds a listed name or number in the fault's code, text or detail.
-func (r *Refusal) readFault(f *soap.Fault, names map[string]int, numbers []int) {
-	texts := append([]string{f.Code, f.String}, leafTexts(f.Detail)...)
-	for _, text := range texts {
+// readFault finds a listed name or number in the fault's code, text or detail, or else in the HTTP status beside it.
+func (r *Refusal) readFault(f *soap.Fault, status int, names map[string]int, numbers []int) {
+	telling, other, tags := detailTexts(f.Detail)
+	texts := slices.Concat([]string{f.Code, f.String}, telling, other)
+	for _, text := range slices.Concat(texts, tags) {
 		for _, word := range strings.FieldsFunc(text, notNameRune) {
 			if number, ok := names[word]; ok {
 				r.Name, r.Number = word, number
@@ -83,33 +85,54 @@ func (r *Refusal) readFault(f *soap.Fault, names map[string]int, numbers []int) 
 				return
 			}
 		}
+	}
+	code := f.Code[strings.LastIndexAny(f.Code, ".:")+1:]
+	for _, text := range append(texts, code) {
 		// The default names are ordinary words, so they count only where they stand alone.
-		if word := strings.TrimSpace(text[strings.LastIndexByte(text, ':')+1:]); word == "Viga" || word == "Error" {
+		if word := strings.TrimSpace(text); word == "Viga" || word == "Error" {
 			r.Name = "Error"
 		}
 	}
-	if r.Name != "" {
-		return
-	}
-	for _, text := range texts {
-		if n := statusIn(text); n != 0 && listed(n, numbers) {
+	for _, text := range append([]string{code, f.String}, telling...) {
+		if n := statusIn(text); listed(n, numbers) {
 			r.Number = n
 			return
 		}
 	}
+	for _, text := range other {
+		if n := numberOf(namedStatus, text); listed(n, numbers) {
+			r.Number = n
+			return
+		}
+	}
+	// A 404 may as well be a wrong address.
+	if status != http.StatusNotFound && listed(status, numbers) {
+		r.Number = status
+	}
 }
 
-// statusForms are the ways in which a text tells of a status: alone, at its head, or named as an error, code or status.
+// The ways in which a text tells of a status: alone or at its head, or named as an error, code or status.
 // A number elsewhere (an id, an amount) is none.
-var statusForms = regexp.MustCompile(`(?i)^\s*([1-5][0-9]{2})(?:$|[\s:;,.-])|(?:error|status|code|http|viga|kood)[ :=]+([1-5][0-9]{2})(?:$|[^0-9])`)
+var (
+	headStatus  = regexp.MustCompile(`^\s*([1-5][0-9]{2})(?:$|[\s:;]|[,.-](?:$|\s))`)
+	namedStatus = regexp.MustCompile(`(?i)(?:error|status|code|http|viga|kood)[ :=]+([1-5][0-9]{2})(?:$|[^0-9,.]|[,.](?:$|[^0-9]))`)
+)
 
-// statusIn is the HTTP status that a text tells of, 0 if none.
+// statusIn is the HTTP status that a text about an error tells of, 0 if none.
 func statusIn(text string) int {
-	m := statusForms.FindStringSubmatch(text)
+	if n := numberOf(headStatus, text); n != 0 {
+		return n
+	}
+	return numberOf(namedStatus, text)
+}
+
+// numberOf is the number that form finds in the text, 0 if none.
+func numberOf(form *regexp.Regexp, text string) int {
+	m := form.FindStringSubmatch(text)
 	if m == nil {
 		return 0
 	}
-	n, _ := strconv.Atoi(m[1] + m[2])
+	n, _ := strconv.Atoi(m[1])
 	return n
 }
 
@@ -117,14 +140,7 @@ func notNameRune(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r > 0x7f)
 }
 
-func listed(n int, numbers []int) bool {
-	for _, m := range numbers {
-		if n == m {
-			return true
-		}
-	}
-	return false
-}
+func listed(n int, numbers []int) bool { return slices.Contains(numbers, n) }
 
 // provesNothingCreated reports whether a failed cpgOrderInit cannot have made an order (EMTA §4, 4).
 func provesNothingCreated(err error) bool {

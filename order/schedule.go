@@ -36,7 +36,9 @@ func (s Settings) nextCheck(o Order, now time.Time, random float64) time.Time {
 }
 
 // endOf is when the order ends, or must be thought to.
-func (s Settings) endOf(o Order) time.Time { return firstKnown(o.Expires, o.Started.Add(s.DefaultExpiry)) }
+func (s Settings) endOf(o Order) time.Time {
+	return firstKnown(o.Expires, o.Started.Add(s.DefaultExpiry))
+}
 
 // isOpenUnknown reports whether o is an order that could still be paid, had EMTA not said that it does not know it.
 func (o Order) isOpenUnknown() bool {
