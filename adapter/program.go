@@ -242,9 +242,22 @@ func (t TLS) config() (*tls.Config, error) {
 }
 
 func (p *Program) newWebhook(transport http.RoundTripper) (*event.Webhook, error) {
+	deliveries := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "adapter_webhook_deliveries_total",
+		Help: "Attempts to deliver an event to the core, by outcome."}, []string{"outcome"})
+	durations := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "adapter_webhook_delivery_seconds",
+		Help: "Duration of attempts to deliver an event.", Buckets: prometheus.DefBuckets})
+	p.registry.MustRegister(deliveries, durations)
 	w, err := event.NewWebhook(p.store, event.WebhookOptions{
 		URL: p.settings.Core.Webhook.URL, Secret: p.settings.Core.Webhook.Secret, Transport: transport,
 		Now: p.now, NewID: uuid.NewString, Random: rand.Float64, Logger: p.log.With("component", "webhook"),
+		Attempted: func(a event.Attempt) {
+			outcome := a.Failure
+			if a.Delivered {
+				outcome = "ok"
+			}
+			deliveries.WithLabelValues(outcome).Inc()
+			durations.Observe(a.Took.Seconds())
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting core.webhook: %w", err)

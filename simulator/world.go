@@ -33,6 +33,8 @@ type Options struct {
 	Spelling      Spelling
 	PaymentModule EMTAOptions // its Clock, Seed, NewID, PayerURL and notification addresses are set by Start
 	WebhookSecret string      // "whsec_" and Base64; empty: DefaultWebhookSecret
+
+	CoreTransport http.RoundTripper // of the core's calls to the internal API; nil: the default
 }
 
 // DefaultWebhookSecret is for simulators only: it is known to everybody.
@@ -94,7 +96,7 @@ func serviceOf(c xroadhdr.ClientID, code, version string) xroadhdr.ServiceID {
 // when they are known. ctx bounds the start only; Close ends what runs.
 func Start(ctx context.Context, o Options) (*World, error) {
 	o = o.withDefaults()
-	core, err := NewCore(CoreOptions{Clock: o.Clock, Secret: o.WebhookSecret})
+	core, err := NewCore(CoreOptions{Clock: o.Clock, Secret: o.WebhookSecret, Transport: o.CoreTransport})
 	if err != nil {
 		return nil, err
 	}
