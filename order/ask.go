@@ -3,6 +3,7 @@ package order
 import (
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -160,8 +161,11 @@ func checkRedirect(s string) (rule, message string) {
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || u.User != nil {
 		return "format", absolute
 	}
-	for _, r := range s {
-		if r <= ' ' || r == 0x7f || r > 0x7e || strings.ContainsRune(`<>"`, r) {
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && err != nil {
+		return "format", absolute
+	}
+	for _, r := range s { // a browser reads a backslash as a slash
+		if r <= ' ' || r > 0x7e || strings.ContainsRune(`<>"\`, r) {
 			return "format", absolute + ", percent-encoded"
 		}
 	}
