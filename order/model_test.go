@@ -517,16 +517,7 @@ func (m *model) checkEvents(t *rapid.T, all []order.Order) {
 func (m *model) settle() {
 	m.wire.behave()
 	m.restart()
-	for end := time.Now().Add(40 * 24 * time.Hour); ; {
-		m.world.work()
-		m.history.record()
-		m.check(m.t)
-		if len(m.disagreements()) == 0 {
-			break
-		}
-		require.True(m.t, time.Now().Before(end), "after 40 days: %s", strings.Join(m.disagreements(), "; "))
-		time.Sleep(time.Until(m.nextDue(time.Now().Add(time.Hour))))
-	}
+	m.agree()
 	m.read(true)
 	m.seen = 0
 	m.read(true)
@@ -535,17 +526,25 @@ func (m *model) settle() {
 			assert.True(m.t, o.ClaimForwarded, "order %d was paid and the core could not confirm it", o.ID)
 		}
 	}
-	m.pass25Hours()
-	require.Empty(m.t, m.disagreements())
-	m.check(m.t)
-}
-
-// pass25Hours is longer than the longest time between offers: what was confirmed must not be offered in it.
-func (m *model) pass25Hours() {
-	for range 5 {
+	for range 5 { // longer than the longest time between offers: what was confirmed must not be offered in it
 		time.Sleep(5 * time.Hour)
 		m.world.work()
 		m.history.record()
+	}
+	m.agree()
+}
+
+// agree works for up to 40 days, until the store and EMTA agree.
+func (m *model) agree() {
+	for end := time.Now().Add(40 * 24 * time.Hour); ; {
+		m.world.work()
+		m.history.record()
+		m.check(m.t)
+		if len(m.disagreements()) == 0 {
+			return
+		}
+		require.True(m.t, time.Now().Before(end), "after 40 days: %s", strings.Join(m.disagreements(), "; "))
+		time.Sleep(time.Until(m.nextDue(time.Now().Add(time.Hour))))
 	}
 }
 
