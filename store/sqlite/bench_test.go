@@ -15,7 +15,7 @@ import (
 
 // BenchmarkNotified stores notifications of known orders, each durable when the call returns.
 func BenchmarkNotified(b *testing.B) {
-	for _, callers := range []int{1, 16} {
+	for _, callers := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			const orders = 1000
 			s := migrated(b, filepath.Join(b.TempDir(), "adapter.db"))

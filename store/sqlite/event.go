@@ -126,14 +126,16 @@ func (s *Store) DeliveryFailed(ctx context.Context, seq int64, token string, nex
 }
 
 func (s *Store) endDelivery(ctx context.Context, seq int64, statement string, args ...any) error {
-	held, err := changed(s.write.ExecContext(ctx, statement, args...))
-	if err != nil {
-		return wrap(err, fmt.Sprintf("end the delivery of event %d", seq))
-	}
-	if !held {
-		return fmt.Errorf("event %d: %w", seq, event.ErrLeaseLost)
-	}
-	return nil
+	return s.transact(ctx, func(tx transaction) error {
+		held, err := changed(tx.ExecContext(ctx, statement, args...))
+		if err != nil {
+			return wrap(err, fmt.Sprintf("end the delivery of event %d", seq))
+		}
+		if !held {
+			return fmt.Errorf("event %d: %w", seq, event.ErrLeaseLost)
+		}
+		return nil
+	})
 }
 
 // Backlog is how many events are undelivered, and the oldest one's Time.

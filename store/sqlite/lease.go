@@ -68,10 +68,12 @@ func setLease(ctx context.Context, tx transaction, l leased, id int64, lease ord
 }
 
 func (s *Store) release(ctx context.Context, l leased, id int64, token string) error {
-	if _, err := s.write.ExecContext(ctx, l.release, id, token); err != nil {
-		return wrap(err, fmt.Sprintf("release %s %d", l.noun, id))
-	}
-	return nil
+	return s.transact(ctx, func(tx transaction) error {
+		if _, err := tx.ExecContext(ctx, l.release, id, token); err != nil {
+			return wrap(err, fmt.Sprintf("release %s %d", l.noun, id))
+		}
+		return nil
+	})
 }
 
 // CROSS JOIN makes SQLite begin with the due rows.
@@ -165,14 +167,16 @@ func (s *Store) TakeOrder(ctx context.Context, id int64, now time.Time, lease or
 
 // RenewOrder moves the end of a lease that is still held, else order.ErrLeaseLost.
 func (s *Store) RenewOrder(ctx context.Context, id int64, lease order.Lease) error {
-	held, err := changed(s.write.ExecContext(ctx, orderLease.renew, instant(lease.Until), id, lease.Token))
-	if err != nil {
-		return wrap(err, fmt.Sprintf("renew the lease of order %d", id))
-	}
-	if !held {
-		return fmt.Errorf("order %d: %w", id, order.ErrLeaseLost)
-	}
-	return nil
+	return s.transact(ctx, func(tx transaction) error {
+		held, err := changed(tx.ExecContext(ctx, orderLease.renew, instant(lease.Until), id, lease.Token))
+		if err != nil {
+			return wrap(err, fmt.Sprintf("renew the lease of order %d", id))
+		}
+		if !held {
+			return fmt.Errorf("order %d: %w", id, order.ErrLeaseLost)
+		}
+		return nil
+	})
 }
 
 // ReleaseOrder gives a lease back; one that is no longer held is no error.

@@ -1,7 +1,8 @@
 // Package sqlite keeps orders, notifications and events in one SQLite file.
 //
 // All writing goes through one connection that begins with BEGIN IMMEDIATE, so changes run one
-// after another, in this process and beside others on the same file. Reading has connections of
+// after another, in this process and beside others on the same file. Changes that wait for one another share
+// a transaction, and so one wait for the disk; none is answered before it is durable. Reading has connections of
 // its own: in WAL mode a reader sees the last commit and waits for nobody. Tables and columns of
 // AT keep their Estonian names (EMTA §3); those of our own begin with adapter_.
 package sqlite
@@ -37,10 +38,9 @@ type Store struct {
 	write *sql.DB // one connection
 	read  *sql.DB // the same pool as write for a memory database
 
-	check sync.Mutex // held by CheckDurability, which takes every connection
+	commits *committer // every change goes through it
 
-	preparing sync.Mutex
-	prepared  map[string]*sql.Stmt // guarded by preparing; never changed once set
+	check sync.Mutex // held by CheckDurability, which takes every connection
 }
 
 var (
@@ -73,7 +73,7 @@ func open(ctx context.Context, path string, set settings) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("sqlite: open a memory database: %w", err)
 		}
-		return &Store{path: path, write: db, read: db}, nil
+		return &Store{path: path, write: db, read: db, commits: newCommitter(db)}, nil
 	}
 	if path == "" || strings.HasPrefix(path, "//") {
 		return nil, errors.New("sqlite: want the path of a file, as in sqlite:adapter.db or sqlite:/var/lib/adapter.db")
@@ -93,7 +93,7 @@ func open(ctx context.Context, path string, set settings) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s to read: %w", path, err), write.Close())
 	}
-	return &Store{path: path, write: write, read: read}, nil
+	return &Store{path: path, write: write, read: read, commits: newCommitter(write)}, nil
 }
 
 // create makes the file before SQLite does, which would let the group and others read it.
@@ -144,8 +144,10 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close ends all connections and folds the write-ahead log into the file.
+// Close finishes the changes that were begun or wait, refuses those that come later, ends all
+// connections and folds the write-ahead log into the file.
 func (s *Store) Close() error {
+	s.commits.end()
 	if s.read == s.write {
 		return s.write.Close()
 	}

@@ -13,57 +13,52 @@ type transaction struct {
 	prepared map[string]*sql.Stmt // by their text
 }
 
-// transact runs work in one write transaction: all of it is durable when transact returns nil,
-// and none of it happened otherwise. The error of work is returned as it is.
+// transact runs work in a write transaction, beside others' work: all of it is durable when transact
+// returns nil, and none of it happened otherwise. The error of work is returned as it is.
 func (s *Store) transact(ctx context.Context, work func(tx transaction) error) error {
-	prepared, err := s.prepare(ctx)
-	if err != nil {
-		return err
-	}
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer tx.Rollback() // after a commit it does nothing
-	if err := work(transaction{tx, prepared}); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
+	return s.commits.do(ctx, work)
 }
 
 // prepare parses the frequent statements, the first time that they are needed: before
 // Migrate their tables are not there. It must not run inside a transaction, which
 // holds the only connection.
-func (s *Store) prepare(ctx context.Context) (map[string]*sql.Stmt, error) {
-	s.preparing.Lock()
-	defer s.preparing.Unlock()
-	if s.prepared != nil {
-		return s.prepared, nil
+func (c *committer) prepare() error {
+	if c.prepared != nil {
+		return nil
 	}
 	prepared := map[string]*sql.Stmt{}
 	for _, query := range []string{
+		savepoint, rollbackTo, releaseSavepoint,
 		orderByID, orderByEMTA, ordersOf, insertOrderAT, insertOrderOurs, updateOrderAT, updateOrderOurs,
 		notificationByEMTA, insertNotificationAT, insertNotificationOurs, updateNotificationAT, updateNotificationOurs, counts,
 		dueOrders, dueNotifications, dueDeliveries, orderLease.held, orderLease.take, freeOrder,
 		appendEvent, appendLog, takeDelivery,
 	} {
-		stmt, err := s.write.PrepareContext(ctx, query)
+		stmt, err := c.db.Prepare(query)
 		if err != nil {
 			for _, done := range prepared {
 				done.Close()
 			}
-			return nil, fmt.Errorf("prepare a statement: %w", err)
+			return fmt.Errorf("prepare a statement: %w", err)
 		}
 		prepared[query] = stmt
 	}
-	s.prepared = prepared
-	return prepared, nil
+	c.prepared = prepared
+	return nil
+}
+
+// uninterrupted is ctx as long as it has not ended, without its end: SQLite answers an interrupted
+// statement by undoing the whole transaction, which holds others' work. A ctx that has ended stays
+// so, and no statement begins under it.
+func uninterrupted(ctx context.Context) context.Context {
+	if ctx.Err() != nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }
 
 func (t transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	ctx = uninterrupted(ctx)
 	if stmt := t.prepared[query]; stmt != nil {
 		return t.StmtContext(ctx, stmt).ExecContext(ctx, args...)
 	}
@@ -71,6 +66,7 @@ func (t transaction) ExecContext(ctx context.Context, query string, args ...any)
 }
 
 func (t transaction) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	ctx = uninterrupted(ctx)
 	if stmt := t.prepared[query]; stmt != nil {
 		return t.StmtContext(ctx, stmt).QueryContext(ctx, args...)
 	}
@@ -78,6 +74,7 @@ func (t transaction) QueryContext(ctx context.Context, query string, args ...any
 }
 
 func (t transaction) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	ctx = uninterrupted(ctx)
 	if stmt := t.prepared[query]; stmt != nil {
 		return t.StmtContext(ctx, stmt).QueryRowContext(ctx, args...)
 	}
