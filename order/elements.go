@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // Estonian time must be known on a machine without zones too
+	"unicode/utf8"
 
 	"github.com/beevik/etree"
 	"github.com/shopspring/decimal"
@@ -139,7 +140,7 @@ func decodeOrder(order *etree.Element) (answer, error) {
 	if r.err != nil {
 		return answer{}, r.err
 	}
-	if len(a.id) > maxOrderID {
+	if utf8.RuneCountInString(a.id) > maxOrderID {
 		return answer{}, &elementError{"Order/Id", "is longer than 128 characters"}
 	}
 	a.raw = rawXML(order)
@@ -151,7 +152,7 @@ func decodeOrder(order *etree.Element) (answer, error) {
 func paymentLink(links *etree.Element) string {
 	var first, portal string
 	for _, link := range links.ChildElements() {
-		if link.Tag != "Link" {
+		if !named(link, "Link") {
 			continue
 		}
 		var r reader
@@ -199,7 +200,7 @@ func decodeList(response *etree.Element) (page, error) {
 		return p, nil
 	}
 	for _, el := range orders.ChildElements() {
-		if el.Tag != "Order" {
+		if !named(el, "Order") {
 			continue
 		}
 		a, err := decodeOrder(el)
@@ -268,9 +269,14 @@ func (r *reader) amount(parent *etree.Element, name string) decimal.Decimal {
 		r.fail(parent, name, "is missing")
 		return decimal.Decimal{}
 	}
+	const rule = "must be an amount of at most 15 digits, 2 after the point"
+	if !wireAmount.MatchString(s) { // before it is computed with: that takes seconds for a million digits
+		r.fail(parent, name, rule)
+		return decimal.Decimal{}
+	}
 	d, err := decimal.NewFromString(strings.TrimSuffix(s, "."))
-	if !wireAmount.MatchString(s) || err != nil || !d.Equal(d.Truncate(2)) || d.GreaterThan(maxAmount) {
-		r.fail(parent, name, "must be an amount of at most 15 digits, 2 after the point")
+	if err != nil || !d.Equal(d.Truncate(2)) || d.GreaterThan(maxAmount) {
+		r.fail(parent, name, rule)
 		return decimal.Decimal{}
 	}
 	return d.Truncate(2)
@@ -291,12 +297,18 @@ func mustLoad(zone string) *time.Location {
 
 var errRepeated = errors.New("repeated")
 
-// one is the only child of that name, nil if there is none. EMTA's children are unqualified; a server that
+// named reports whether el is EMTA's element of that name. EMTA's children are unqualified; a server that
 // qualifies them in the services' own namespace is understood too.
+func named(el *etree.Element, name string) bool {
+	ns := el.NamespaceURI()
+	return el.Tag == name && (ns == "" || ns == namespaceCPG)
+}
+
+// one is the only child of that name, nil if there is none.
 func one(parent *etree.Element, name string) (*etree.Element, error) {
 	var found *etree.Element
 	for _, el := range parent.ChildElements() {
-		if ns := el.NamespaceURI(); el.Tag != name || ns != "" && ns != parent.NamespaceURI() && ns != namespaceCPG {
+		if !named(el, name) {
 			continue
 		}
 		if found != nil {
@@ -349,7 +361,7 @@ func decodeNotify(request *etree.Element) (string, error) {
 		return "", &elementError{"cpgOrderNotifyRequest/id", "must be text"}
 	}
 	id := textOf(el)
-	switch n := len([]rune(id)); {
+	switch n := utf8.RuneCountInString(id); {
 	case strings.TrimSpace(id) == "":
 		return "", &elementError{"cpgOrderNotifyRequest/id", "must not be empty"}
 	case n > maxOrderID:
