@@ -29,6 +29,7 @@ import (
 // Program is the adapter, wired: what `serve` runs and what tests start.
 type Program struct {
 	settings   Settings
+	senders    senderTimes
 	now        func() time.Time
 	log        *slog.Logger
 	started    time.Time
@@ -67,10 +68,17 @@ const (
 	stopTimeout       = 20 * time.Second // for what is in hand when the program stops
 )
 
+// senderTimes are how long the listeners wait for whoever sends; tests shorten them.
+type senderTimes struct{ header, whole, idle time.Duration }
+
 // Start opens the database, migrates it, refuses one that could lose what it was given (design §4), and
 // listens. Stop ends it. ctx bounds the start only.
 func Start(ctx context.Context, s Settings, log *slog.Logger, watch Watch) (*Program, error) {
-	p := &Program{settings: s, now: time.Now, log: log, started: time.Now(), registry: prometheus.NewRegistry()}
+	return start(ctx, s, log, watch, senderTimes{header: readHeaderTimeout, whole: readTimeout, idle: idleTimeout})
+}
+
+func start(ctx context.Context, s Settings, log *slog.Logger, watch Watch, senders senderTimes) (*Program, error) {
+	p := &Program{settings: s, senders: senders, now: time.Now, log: log, started: time.Now(), registry: prometheus.NewRegistry()}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := p.open(ctx); err != nil {
 		return nil, err
@@ -272,7 +280,7 @@ func (p *Program) listen(name, address string) error {
 	}
 	base, end := context.WithCancel(context.Background())
 	l := &server{name: name, listener: listener, http: http.Server{
-		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ReadHeaderTimeout: p.senders.header, ReadTimeout: p.senders.whole, IdleTimeout: p.senders.idle, MaxHeaderBytes: maxHeaderBytes,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(p.log.With("component", name).Handler(), slog.LevelWarn),
 	}}
