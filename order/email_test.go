@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"net/mail"
 	"strings"
 	"testing"
 
@@ -89,4 +90,27 @@ func TestEmailValid(t *testing.T) {
 	for _, s := range badEmails {
 		require.False(t, order.EmailValid(s), "%q", s)
 	}
+}
+
+// What is taken is an address to a mail library too, in plain letters, and still one in other case.
+func FuzzEmailValid(f *testing.F) {
+	for _, s := range append(goodEmails, badEmails...) {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if !order.EmailValid(s) {
+			return
+		}
+		for _, r := range s {
+			require.True(t, r > ' ' && r < 0x7f, "%q", s)
+		}
+		require.Equal(t, 1, strings.Count(s, "@"), "%q", s)
+		require.True(t, order.EmailValid(strings.ToLower(s)) && order.EmailValid(strings.ToUpper(s)), "%q", s)
+		if _, domain, _ := strings.Cut(s, "@"); len(domain) > 253 {
+			return // some libraries refuse what no name server would know
+		}
+		a, err := mail.ParseAddress(s)
+		require.NoError(t, err, "%q", s)
+		require.Equal(t, s, a.Address)
+	})
 }
