@@ -5,7 +5,7 @@ import "strconv"
 // Reasons why an answer is not about an order of ours (EMTA §3). They are the reasons of suspicions and metrics.
 const (
 	foreignID        = "order-id"         // not the id that was asked for, or none
-	foreignStamp     = "stamp"            // the stamp names no row, or a row with another id
+	foreignStamp     = "stamp"            // the stamp names no row, or not the row that has the id
 	foreignReference = "reference-number" // the row has another reference number
 	foreignAmount    = "amount"           // a row without id was asked for with another amount or currency
 	wrongAmount      = "amount-mismatch"  // ours, but not what was asked: held until an operator accepts it

@@ -77,16 +77,17 @@ func (m *Module) listCall(ctx context.Context, from, to time.Time) (answers []an
 	return answers, false, nil
 }
 
-// call sends one request to EMTA and returns the answer's wrapper. Its time is bounded by the settings.
+// call sends one request to EMTA and returns the answer's wrapper. Its time is bounded by the settings, waiting for a place
+// included: an Init that was sent later could be missed by whoever looks for it (EMTA §4, init_deadline).
 func (m *Module) call(ctx context.Context, operation string, body *element) (*element, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.settings.Timeout)
+	defer cancel()
 	select {
 	case m.places <- struct{}{}:
 		defer func() { <-m.places }()
 	case <-ctx.Done():
 		return nil, &soap.CallError{Failure: soap.FailedRequest, Err: fmt.Errorf("waiting for a place among the calls to EMTA: %w", ctx.Err())}
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.settings.Timeout)
-	defer cancel()
 	exchange := &xroadhdr.Exchange{RequestID: m.newID()}
 	ctx = xroadhdr.WithExchange(ctx, exchange)
 

@@ -371,7 +371,7 @@ func decodeNotify(request *etree.Element) (string, error) {
 }
 
 // tellingNames are the names of elements that hold an error's number or name, whole or as their ending.
-var tellingNames = regexp.MustCompile(`(?i)(?:code|status|error|viga|kood|^number)$`)
+var tellingNames = regexp.MustCompile(`(?i)(?:code|status|error|viga|kood|^number|^name)$`)
 
 // detailTexts are what stands below a fault's detail, in document order: telling are detail's own text and those of elements
 // whose name says that they hold an error, other are the rest of the texts, tags are the elements' local names. An element

@@ -54,10 +54,18 @@ func (m *Module) adopt(ctx context.Context, o Order, token string, a answer, act
 	if err != nil {
 		return o, "", err
 	}
+	owner, err := m.store.OrderByEMTA(ctx, a.id)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return o, "", err
+	}
+	anothers := err == nil && owner.ID != o.ID
 	var events []happening
 	written, err = m.store.Change(context.WithoutCancel(ctx), o.ID, token, func(v View) (Change, error) {
 		d := m.decision()
 		reason = a.foreign(v.Order, "")
+		if reason == "" && anothers {
+			reason = foreignStamp
+		}
 		if reason == "" && !known {
 			reason = unknownState
 		}

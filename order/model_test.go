@@ -53,6 +53,8 @@ type model struct {
 	lied       map[string]bool // what EMTA may have said against the truth: "cancelled", "amount"
 	changed    map[string]bool // orders whose amount EMTA really changed, by EMTA's id
 	duplicated bool            // EMTA made two orders of one request
+	foreign    bool            // EMTA answered about another order than it was asked for
+	told       map[string]int  // EMTA's orders of which a notification was taken, with how often each had moved then
 	hidden     int             // lists that kept something back
 	claimed    map[string]int64
 	seen       int64 // events that the core has read
@@ -72,7 +74,7 @@ func newModel(t *rapid.T, dir string, check int, mode simulator.NotifyMode) *mod
 	if rapid.IntRange(0, 9).Draw(t, "on a file if 0") == 0 {
 		o.path = fmt.Sprintf("%s/%d.db", dir, check)
 	}
-	return &model{world: newWorld(t, dir, o), t: t, lied: map[string]bool{}, changed: map[string]bool{}, claimed: map[string]int64{}}
+	return &model{world: newWorld(t, dir, o), t: t, lied: map[string]bool{}, changed: map[string]bool{}, told: map[string]int{}, claimed: map[string]int64{}}
 }
 
 var announcements = []int64{101, 102, 103}
@@ -195,11 +197,25 @@ func (m *model) notification(t *rapid.T) func() {
 	what := rapid.SampledFrom([]string{"deliver", "deliver", "deliver and keep", "drop"}).Draw(t, "what")
 	return func() {
 		if what != "drop" {
-			_, _ = m.emta.Deliver(context.Background(), i) // a dead process answers nothing
+			m.deliver(i)
 		}
 		if what != "deliver and keep" {
 			_ = m.emta.Drop(i)
 		}
+	}
+}
+
+// deliver notes what the module was told of and has taken. A dead process answers nothing.
+func (m *model) deliver(i int) {
+	pending := m.emta.Pending()
+	m.history.record()
+	if i >= len(pending) {
+		return
+	}
+	id := pending[i].OrderID
+	answer, err := m.emta.Deliver(context.Background(), i)
+	if p := m.history.past(id); err == nil && answer.OK() && p != nil {
+		m.told[id] = p.moves
 	}
 }
 
@@ -290,6 +306,8 @@ func (m *model) mischief(t *rapid.T) func() {
 			m.lied["amount"] = true
 		case "empty 204", "refuse 204", "refuse 404", "refuse 404 in a status":
 			m.lied["cancelled"] = true
+		case "another order", "wrong reference", "wrong stamp":
+			m.foreign = m.foreign || operation == opGet
 		case "duplicate":
 			m.duplicated = true
 		case "hide":
@@ -315,7 +333,7 @@ func (m *model) creating() []string {
 	return stamps
 }
 
-// mischiefs by name. What would prove that nothing was created does not create.
+// mischiefs by name. What would prove that nothing was created does not create; answers about others say that they are paid.
 var (
 	mischiefs = map[string]simulator.Mischief{
 		"cut before":                {CutBefore: true, Place: simulator.AtSecurityServer},
@@ -340,8 +358,8 @@ var (
 		"slow":                      {DelayAfter: 4 * time.Second, Place: simulator.AtEMTA},
 		"another order":             {AnotherOrder: true},
 		"wrong amount":              {WrongAmount: euros("1.00")},
-		"wrong reference":           {WrongReference: "13"},
-		"wrong stamp":               {WrongStamp: "999"},
+		"wrong reference":           {WrongReference: "13", UnknownState: "completed"},
+		"wrong stamp":               {WrongStamp: "999", UnknownState: "completed"},
 		"unknown state":             {UnknownState: "refunded"},
 		"no link":                   {NoLink: true},
 		"no expires":                {NoExpires: true},
@@ -414,6 +432,7 @@ func (m *model) expectCode(err error, codes ...order.Code) {
 // check holds after every action.
 func (m *model) check(t *rapid.T) {
 	require.Empty(t, m.failures)
+	m.history.record()
 	live := map[int64]bool{}
 	all := m.orders()
 	for _, o := range all {
@@ -422,6 +441,7 @@ func (m *model) check(t *rapid.T) {
 		m.checkTruth(t, o)
 	}
 	m.checkEvents(t, all)
+	m.checkNotifications(t)
 	if !m.duplicated {
 		stamps := map[string]bool{}
 		for _, e := range m.emta.Orders() {
@@ -444,6 +464,28 @@ func (m *model) checkTruth(t *rapid.T, o order.Order) {
 	require.True(t, p.amounts[o.Amount.StringFixed(2)] || m.lied["amount"], "order %d was never of %s at EMTA", o.ID, o.Amount)
 	require.True(t, p.finished[o.Finished.Truncate(time.Millisecond)], "order %d never finished at %s", o.ID, o.Finished)
 	require.Equal(t, o.State == order.Completed && !o.Mismatch, o.CompletionID != "" && !o.Mismatch, "order %d: %s, completion %q", o.ID, o.State, o.CompletionID)
+}
+
+// checkNotifications wants of each notification that was taken that it is open, or that what it told of was written (EMTA §6).
+// An answer about another order settles one too.
+func (m *model) checkNotifications(t *rapid.T) {
+	for id, moves := range m.told {
+		p := m.history.past(id)
+		if m.foreign || p.moves != moves {
+			continue
+		}
+		_, err := m.store.OpenNotification(context.Background(), id)
+		if !errors.Is(err, order.ErrNotFound) {
+			require.NoError(t, err)
+			continue
+		}
+		o, err := m.store.OrderByEMTA(context.Background(), id)
+		require.NoError(t, err)
+		if m.lied["cancelled"] && o.State == order.Cancelled {
+			continue
+		}
+		require.Equal(t, p.last, o.State, "a notification of order %d was processed and what it told of was lost", o.ID)
+	}
 }
 
 // checkEvents wants of each order a sequence of events that can be, and of each completion one that is new.

@@ -142,9 +142,12 @@ func (m *Module) Accept(ctx context.Context, id int64, reason, actor string) (Or
 	return o, m.translated(err)
 }
 
-// translated gives the store's errors their meaning for the core.
+// translated gives the store's errors their meaning for the core; an *Error has it already.
 func (m *Module) translated(err error) error {
+	var known *Error
 	switch {
+	case errors.As(err, &known):
+		return err
 	case errors.Is(err, ErrNotFound):
 		return &Error{Code: NotFound, Err: err}
 	case errors.Is(err, ErrLeaseLost):

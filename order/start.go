@@ -26,7 +26,7 @@ func (m *Module) Start(ctx context.Context, ask Ask) (o Order, reused bool, err 
 	for range maxSteps {
 		o, ended, err := s.advance(ctx)
 		if err != nil || ended {
-			return o, s.reused, err
+			return o, s.reused, s.translated(err)
 		}
 	}
 	return Order{}, false, &Error{Code: InProgress, Err: errors.New("other starts of the announcement went on all the time")}
@@ -138,10 +138,13 @@ func (s *start) waitFor(ctx context.Context, o Order) (Order, bool, error) {
 			return Order{}, false, &Error{Code: InProgress, Order: &o, Err: ctx.Err()}
 		case <-time.After(pollEvery):
 		}
-		var err error
-		if o, err = s.store.Order(ctx, o.ID); err != nil {
+		now, err := s.store.Order(ctx, o.ID)
+		if err != nil && ctx.Err() != nil {
+			return Order{}, false, &Error{Code: InProgress, Order: &o, Err: err}
+		} else if err != nil {
 			return Order{}, false, err
 		}
+		o = now
 	}
 	switch {
 	case !s.asked.same(o):
@@ -183,6 +186,9 @@ func (s *start) create(ctx context.Context) (Order, error) {
 		o, err = s.init(ctx, o, lease.Token)
 		return err
 	})
+	if errors.Is(err, ErrLeaseLost) { // what EMTA said was not written: the order is found as any other
+		err = &Error{Code: OutcomeUnknown, Order: &o, Err: err}
+	}
 	return o, err
 }
 

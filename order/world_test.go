@@ -347,6 +347,7 @@ type wire struct {
 	requests []string                        // bodies, in the order in which they were sent
 	before   func(operation string)          // runs once, before the next call reaches the security server
 	after    func(operation string)          // runs once, when EMTA has answered the next call
+	sending  func(body string)               // runs before each call
 }
 
 func (x *wire) misbehave(operation string, ms ...simulator.Mischief) {
@@ -379,6 +380,9 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	operation := operationForm.FindStringSubmatch(string(body))[1]
 	before, after := x.begin(operation, string(body))
+	if x.sending != nil {
+		x.sending(string(body))
+	}
 	if before != nil {
 		before(operation)
 	}
@@ -422,6 +426,7 @@ type past struct {
 	amounts     map[string]bool
 	finished    map[time.Time]bool
 	last        order.State
+	moves       int
 	completions int
 	reversals   int
 }
@@ -439,6 +444,9 @@ func (h *history) record() {
 			h.of[o.ID] = p
 		}
 		state := order.State(o.State)
+		if state != p.last {
+			p.moves++
+		}
 		if state == order.Completed && p.last != order.Completed {
 			p.completions++
 		}
