@@ -159,6 +159,9 @@ func (d decision) cancelled(v View, fault string) outcome {
 	}
 	o.State, o.Live, o.Attempts, o.Fault = Cancelled, false, 0, fault
 	o.NextCheck = d.settings.nextCheck(*o, d.now, d.random)
+	if v.Open != nil {
+		o.NextCheck = d.now // EMTA notified while it was asked to cancel, perhaps that the payer was faster
+	}
 	out.events = append(out.events, happening{kind: EventCancelled})
 	return out
 }
