@@ -6,7 +6,7 @@ import "ametlikudteadaanded.ee/adapter/xroadhdr"
 type Failure string
 
 const (
-	FailedRequest    Failure = "request"         // our request was not valid; nothing was sent
+	FailedRequest    Failure = "request"         // our request was not valid, or an attachment could not be read: nothing whole was sent
 	FailedConnection Failure = "connection"      // no connection was made: nothing was sent
 	FailedBroken     Failure = "broken"          // connection broke after sending began: outcome unknown
 	FailedTimeout    Failure = "timeout"         // outcome unknown
@@ -24,7 +24,7 @@ type CallError struct {
 	HTTPStatus int    // 0: no HTTP answer
 	EmptyBody  bool   // the HTTP answer had no body
 	MessageID  string // of the attempt
-	Raw        []byte // answer as it came, at most the limit; for keeping whole what was suspicious
+	Raw        []byte // answer as it came, at most the limit; for keeping whole what was suspicious. Of multipart/related its SOAP part
 	Err        error  // cause; nil for a fault, which an Operation must not pass on by accident
 }
 

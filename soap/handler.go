@@ -32,8 +32,8 @@ type HandlerOptions struct {
 }
 
 // NewHandler answers POSTs with operations. What it answers is always a SOAP
-// message, status 200 or 500, text/xml (§4.3). It fills the Exchange record of the request's context.
-// It panics when an operation is incomplete or two have the same code and version.
+// message, status 200 or 500, text/xml or with attachments multipart/related (§4.3). It fills the Exchange record of the request's context.
+// Attachments are read only when all else of a request is found right. It panics when an operation is incomplete or two have the same code and version.
 func NewHandler(o HandlerOptions, operations ...Operation) http.Handler {
 	o.Limits = o.Limits.withDefaults()
 	if o.Logger == nil {
@@ -52,13 +52,15 @@ func NewHandler(o HandlerOptions, operations ...Operation) http.Handler {
 			panic(fmt.Sprintf("soap: operation %q is incomplete", op.ServiceCode))
 		}
 		h.operations[key] = op
+		h.attachments = h.attachments || op.Attachments
 	}
 	return h
 }
 
 type handler struct {
 	HandlerOptions
-	operations map[operationKey]Operation
+	operations  map[operationKey]Operation
+	attachments bool // some operation takes them
 }
 
 type operationKey struct{ code, version string }
@@ -69,23 +71,41 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		exchange.RequestID = h.NewID()
 	}
 	ctx := xroadhdr.WithExchange(r.Context(), exchange)
+	files := &spool{}
+	defer files.close()
 	status := http.StatusOK
-	req, raw, err := h.answer(ctx, w, r)
+	req, reply, err := h.answer(ctx, w, r, files)
 	if err != nil {
 		status = http.StatusInternalServerError
-		raw = h.fault(ctx, req, err)
+		reply = plainPayload(h.fault(ctx, req, err))
 	}
-	w.Header().Set("Content-Type", ContentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(raw)))
+	defer reply.Close()
+	defer context.AfterFunc(ctx, func() { _ = reply.Close() })() // nobody waits for a content that is still being read
+	w.Header().Set("Content-Type", reply.contentType)
+	if reply.length >= 0 {
+		w.Header().Set("Content-Length", strconv.FormatInt(reply.length, 10))
+	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	if _, err := w.Write(raw); err != nil {
-		h.Logger.InfoContext(ctx, "soap answer not delivered", "requestId", exchange.RequestID, "xroadId", exchange.XRoadID, "error", err)
+	if _, err := io.Copy(w, reply.Reader); err != nil {
+		h.undelivered(ctx, reply, err)
+	}
+}
+
+// undelivered cuts the connection where no length was told: the caller must not take for whole what it has so far.
+func (h *handler) undelivered(ctx context.Context, reply *payload, err error) {
+	exchange := xroadhdr.ExchangeFrom(ctx)
+	if failed := reply.failed(); failed != nil {
+		exchange.Fault, exchange.Err = ReasonInternalError, failed
+	}
+	h.Logger.InfoContext(ctx, "soap answer not delivered", "requestId", exchange.RequestID, "xroadId", exchange.XRoadID, "error", err)
+	if reply.length < 0 {
+		panic(http.ErrAbortHandler)
 	}
 }
 
 // answer is the way of one request. The Message is what could be read of it, for the fault.
-func (h *handler) answer(ctx context.Context, w http.ResponseWriter, r *http.Request) (req *Message, raw []byte, err error) {
+func (h *handler) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, files *spool) (req *Message, reply *payload, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
@@ -96,11 +116,14 @@ func (h *handler) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 			err = fmt.Errorf("operation panicked: %v", p)
 		}
 	}()
-	body, err := h.read(w, r)
+	raw, parts, err := h.read(w, r)
+	if parts != nil {
+		defer func() { h.leave(w, parts) }()
+	}
 	if err != nil {
 		return nil, nil, requestFault(err)
 	}
-	req, err = ParseRequest(body, h.Limits)
+	req, err = ParseRequest(raw, h.Limits)
 	if req != nil {
 		note(ctx, req.XRoad)
 	}
@@ -111,36 +134,80 @@ func (h *handler) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if err != nil {
 		return req, nil, err
 	}
-	a := newAnswer(req)
-	response := a.createContent(op.Response, "tns")
-	if err := op.Serve(ctx, &Request{XRoad: req.XRoad, Body: req.Body}, response); err != nil {
+	request := &Request{XRoad: req.XRoad, Body: req.Body}
+	if request.Attachments, err = h.receive(op, req, parts, files); err != nil {
 		return req, nil, err
 	}
-	raw, err = a.bytes()
-	return req, raw, err
+	a := newAnswer(req)
+	response := a.createContent(op.Response, "tns")
+	if err := op.Serve(ctx, request, response); err != nil {
+		return req, nil, err
+	}
+	if raw, err = a.bytes(); err != nil {
+		return req, nil, err
+	}
+	reply, err = newPayload(raw, response, request.answered)
+	return req, reply, err
 }
 
-// read checks what HTTP tells and reads the body, at most one byte beyond the limit.
-func (h *handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// read checks what HTTP tells and reads the SOAP message, at most one byte beyond the limit. With attachments to
+// come they are what parts reads next.
+func (h *handler) read(w http.ResponseWriter, r *http.Request) (raw []byte, parts *multipartReader, err error) {
 	if r.Method != http.MethodPost {
-		return nil, wrong(ReasonInvalidHTTPMethod, "method", "must be POST")
+		return nil, nil, wrong(ReasonInvalidHTTPMethod, "method", "must be POST")
 	}
-	if err := checkContentType(r.Header, "text/xml"); err != nil {
-		return nil, err
+	t, err := checkContentType(r.Header, h.attachments, mediaXML)
+	if err != nil {
+		return nil, nil, err
 	}
-	if r.ContentLength > h.Limits.Bytes {
+	limit := h.Limits.Bytes
+	if t.mediaType == mediaMultipart {
+		limit = h.Limits.message()
+	}
+	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
-		return nil, wrong(ReasonTooLarge, "message", "must not be longer than %d bytes", h.Limits.Bytes)
+		return nil, nil, wrong(ReasonTooLarge, "message", "must not be longer than %d bytes", limit)
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, h.Limits.Bytes+1))
+	if t.mediaType == mediaMultipart {
+		parts = newMultipartReader(r.Body, t, h.Limits, mediaXML)
+		raw, err = parts.soapPart()
+		return raw, parts, err
+	}
+	raw, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		w.Header().Set("Connection", "close")
-		return nil, &xroadhdr.FieldError{Code: ReasonInvalidSOAP, Field: "message", Rule: "broke off before its end", Err: err}
+		return nil, nil, brokenOff(err)
 	}
-	if int64(len(body)) > h.Limits.Bytes {
+	if int64(len(raw)) > limit {
 		w.Header().Set("Connection", "close")
 	}
-	return body, nil
+	return raw, nil, nil
+}
+
+// receive reads the attachments of req, which is right in all else; parts is nil where it is not multipart.
+func (h *handler) receive(op Operation, req *Message, parts *multipartReader, files *spool) (list []*Attachment, err error) {
+	if parts != nil && !op.Attachments {
+		return nil, requestFault(wrong(ReasonInvalidContentType, fieldContentType, "must be text/xml: the service %s takes no attachments", op.ServiceCode))
+	}
+	if parts != nil {
+		list, err = parts.attachments(files)
+	}
+	if err == nil && op.Attachments {
+		err = checkIncludes(req.Body, list)
+	}
+	if err != nil && files.err == nil {
+		return nil, requestFault(err)
+	}
+	return list, err
+}
+
+// leave reads on for a while where a request was refused before its end, as much as of one without attachments: a
+// connection that is cut while the caller still writes can lose the fault. After that the connection is closed.
+func (h *handler) leave(w http.ResponseWriter, parts *multipartReader) {
+	_, _ = io.CopyN(io.Discard, parts.body, h.Limits.Bytes)
+	if !parts.body.ended {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // operation finds who serves req and makes the checks that need to know (§4.2).

@@ -11,13 +11,27 @@ import (
 // Message is one SOAP message that was read: its exact bytes and its parsed form.
 // Header, Body are elements of one document; treat them as read-only.
 type Message struct {
-	Raw    []byte          // exact bytes as they came, BOM included (the input of requestHash)
+	// Raw is the message exactly as it came, BOM included; with attachments it is the body of the first MIME part. It is the
+	// input of requestHash (§2.3).
+	Raw    []byte
 	Header *etree.Element  // SOAP Header; nil when absent (an answer's fault may have none)
 	Body   *etree.Element  // the single child of Body (wrapper or Fault)
 	XRoad  xroadhdr.Header // X-Road fields; zero where Header is nil
 	Fault  *Fault          // set when the Body holds a Fault
 
+	Attachments []*Attachment // of an answer, in their order; they can be read until Close
+
 	envelope *etree.Element
+	files    *spool // nil: there are no attachments
+}
+
+// Close frees the attachments of an answer that Sender returned. It may be called at any time and more than once; of any
+// other Message it does nothing.
+func (m *Message) Close() error {
+	if m.files == nil {
+		return nil
+	}
+	return m.files.close()
 }
 
 // ParseRequest reads a request as a provider must (§§2.4, 9.2). The error is a *Fault, ready to be sent.

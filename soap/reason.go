@@ -14,11 +14,16 @@ const (
 	ReasonUnknownService      = "UnknownService"
 	ReasonUnknownMember       = "UnknownMember" // the service asked for belongs to somebody else
 	ReasonAccessDenied        = "AccessDenied"
+	ReasonMIME                = "MimeParsingFailed"
+	ReasonMissingSOAP         = "MissingSoap" // a multipart message without a part
 
-	ReasonTooLarge          = "MessageTooLarge"
-	ReasonTooDeep           = "MessageTooDeep"
-	ReasonTooManyNodes      = "TooManyNodes"
-	ReasonTooManyAttributes = "TooManyAttributes"
-	ReasonNotUnderstood     = "NotUnderstood" // a foreign header block with mustUnderstand (§2.2)
-	ReasonInternalError     = "InternalError" // ours; the request id leads to the cause
+	ReasonTooLarge           = "MessageTooLarge"
+	ReasonTooDeep            = "MessageTooDeep"
+	ReasonTooManyNodes       = "TooManyNodes"
+	ReasonTooManyAttributes  = "TooManyAttributes"
+	ReasonTooManyAttachments = "TooManyAttachments"
+	ReasonDuplicateContentID = "DuplicateContentId" // two parts of one message
+	ReasonUnknownAttachment  = "UnknownAttachment"  // a reference that leads nowhere
+	ReasonNotUnderstood      = "NotUnderstood"      // a foreign header block with mustUnderstand (§2.2)
+	ReasonInternalError      = "InternalError"      // ours; the request id leads to the cause
 )

@@ -1,7 +1,6 @@
 package soap
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/xml"
@@ -79,10 +78,16 @@ type Call struct {
 	Header   xroadhdr.Header
 	Body     *etree.Element // copied; it may be part of another document
 	Response xml.Name
+	// Attachments go with the request, which then is multipart/related (§3.3), MTOM where Body holds an Include. They are
+	// opened once, sent as they are read, and closed when Send returns or ctx ends, perhaps while they are read.
+	Attachments []*Attachment
+	// AnswerAttachments says that the answer may come with attachments. Then the Message must be closed. Without it such an answer
+	// is FailedAnswer.
+	AnswerAttachments bool
 }
 
-// Send performs one attempt, never repeated. Its deadline is ctx's. The error is always a *CallError.
-// On a provider's fault the Message is nil and CallError.Fault is set. It fills the Exchange record of ctx.
+// Send performs one attempt, never repeated. Its deadline is ctx's, the reading of attachments included. The error is
+// always a *CallError. On a provider's fault the Message is nil and CallError.Fault is set. It fills the Exchange record of ctx.
 func (s *Sender) Send(ctx context.Context, c Call) (*Message, error) {
 	c.Header.ID = s.options.NewID()
 	note(ctx, c.Header)
@@ -107,80 +112,43 @@ func (s *Sender) attempt(ctx context.Context, c Call) (*Message, *CallError) {
 	if err != nil {
 		return nil, &CallError{Failure: FailedRequest, Err: err}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, &CallError{Failure: FailedConnection, Err: err}
-	}
-	reply, failed := s.post(ctx, sent)
-	if failed != nil {
-		return nil, failed
-	}
-	m, failed := s.read(reply)
-	if failed == nil {
-		failed = s.check(ctx, c, sent, m)
-	}
-	if failed != nil {
-		failed.HTTPStatus, failed.Raw = reply.status, reply.body
-		return nil, failed
-	}
-	return m, nil
-}
-
-// reply is an HTTP answer, read to its end or to the limit.
-type reply struct {
-	status  int
-	fields  http.Header
-	body    []byte
-	tooLong bool
-}
-
-func (s *Sender) post(ctx context.Context, sent []byte) (*reply, *CallError) {
-	var p progress
-	r, err := http.NewRequestWithContext(p.trace(ctx), http.MethodPost, s.options.URL, bytes.NewReader(sent))
+	body, err := newPayload(sent, c.Body, c.Attachments)
 	if err != nil {
 		return nil, &CallError{Failure: FailedRequest, Err: err}
 	}
-	r.GetBody = nil // the transport cannot send it a second time
-	r.Header.Set("Content-Type", ContentType)
+	defer body.Close()
+	defer context.AfterFunc(ctx, func() { _ = body.Close() })() // the transport waits for a content that is being read
+	if err := ctx.Err(); err != nil {
+		return nil, &CallError{Failure: FailedConnection, Err: err}
+	}
+	response, failed := s.post(ctx, body)
+	if failed != nil {
+		return nil, failed
+	}
+	defer response.Body.Close()
+	return s.receive(ctx, c, sent, response)
+}
+
+func (s *Sender) post(ctx context.Context, body *payload) (*http.Response, *CallError) {
+	var p progress
+	r, err := http.NewRequestWithContext(p.trace(ctx), http.MethodPost, s.options.URL, nil)
+	if err != nil {
+		return nil, &CallError{Failure: FailedRequest, Err: err}
+	}
+	r.Body, r.ContentLength = body, body.length // and no GetBody: the transport cannot send it a second time
+	if body.length >= 0 {
+		r.Body = io.NopCloser(body.Reader) // the transport sees that it is in memory, and writes it together with the header
+	}
+	r.Header.Set("Content-Type", body.contentType)
 	r.Header["SOAPAction"] = []string{`""`} // quoted (§5.1); in the spelling of the standard for peers that compare case
 	response, err := s.client.Do(r)
+	if failed := body.failed(); err != nil && failed != nil {
+		return nil, &CallError{Failure: FailedRequest, Err: failed}
+	}
 	if err != nil {
 		return nil, &CallError{Failure: p.failure(ctx, err, s.options.Transport == nil), Err: err}
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, s.options.Limits.Bytes+1))
-	a := &reply{status: response.StatusCode, fields: response.Header, body: body}
-	if int64(len(body)) > s.options.Limits.Bytes {
-		a.body, a.tooLong = body[:s.options.Limits.Bytes], true
-	}
-	if err != nil {
-		failure := FailedBroken
-		if isTimeout(ctx, err) {
-			failure = FailedTimeout
-		}
-		return nil, &CallError{Failure: failure, HTTPStatus: a.status, Raw: a.body, Err: err}
-	}
-	return a, nil
-}
-
-// read parses what claims to be XML, whatever the status (§5.2).
-func (s *Sender) read(a *reply) (*Message, *CallError) {
-	if isBlank(a.body) {
-		return nil, &CallError{Failure: FailedHTTP, EmptyBody: true, Err: fmt.Errorf("HTTP status %d without a body", a.status)}
-	}
-	if !isXML(a.fields) {
-		return nil, &CallError{Failure: FailedHTTP, Err: fmt.Errorf("HTTP status %d with content that is not XML", a.status)}
-	}
-	if err := checkContentType(a.fields, "text/xml", "application/xml"); err != nil {
-		return nil, &CallError{Failure: FailedAnswer, Err: err}
-	}
-	if a.tooLong {
-		return nil, &CallError{Failure: FailedAnswer, Err: wrong(ReasonTooLarge, "message", "must not be longer than %d bytes", s.options.Limits.Bytes)}
-	}
-	m, err := ParseAnswer(a.body, s.options.Limits)
-	if err != nil {
-		return nil, &CallError{Failure: FailedAnswer, Err: err}
-	}
-	return m, nil
+	return response, nil
 }
 
 // check compares the answer with the request. A fault comes first: it has no hash and often no header (§2.3).
