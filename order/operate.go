@@ -16,8 +16,8 @@ func (m *Module) Refresh(ctx context.Context, id int64, actor string) (Order, er
 			return o, nil // refused or given up: EMTA has nothing to say of it
 		}
 		if o.EMTAOrderID == "" {
-			written, complete, err := m.found(ctx, o, token)
-			if err == nil && (!complete || written.State == Creating) {
+			written, _, err := m.found(ctx, o, token)
+			if err == nil && written.State == Creating { // an order that was found is known, whatever else the list lacked
 				err = &Error{Code: OutcomeUnknown, Order: &written}
 			}
 			return written, err
