@@ -79,6 +79,7 @@ func TestNextStep(t *testing.T) {
 		{"U past, found, as L that fits", []Order{created(1, "30", 9*time.Minute)}, tried{1: Creating}, "reuse", []int64{1}},
 		{"U past, found, as L that does not fit", []Order{created(1, "31", 9*time.Minute)}, tried{1: Creating}, "cancel", []int64{1}},
 		{"U past, found, as P", []Order{pending(1)}, tried{1: Creating}, "ask", []int64{1}},
+		{"U given up by an earlier start, within its deadline", []Order{with(creating(1, time.Minute), notLive)}, nil, "find", []int64{1}},
 		{"U given up by an earlier start, below X", []Order{cancelled(2), with(creating(1, -time.Hour), notLive)}, nil, "create", nil},
 
 		{"L that fits", []Order{created(1, "30", 9*time.Minute)}, nil, "reuse", []int64{1}},
