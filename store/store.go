@@ -11,6 +11,7 @@ import (
 
 	"ametlikudteadaanded.ee/adapter/event"
 	"ametlikudteadaanded.ee/adapter/order"
+	"ametlikudteadaanded.ee/adapter/store/postgres"
 	"ametlikudteadaanded.ee/adapter/store/sqlite"
 )
 
@@ -20,17 +21,25 @@ type Store interface {
 	event.Store
 
 	// Migrate creates what the database lacks, never drops anything, and returns the names of
-	// the migrations that it applied, none when there was nothing to do. One caller at a time.
+	// the migrations that it applied, none when there was nothing to do. On SQLite one caller at a time; on PostgreSQL
+	// replicas may migrate at once, and who finds nothing to do needs no right to change the schema.
 	Migrate(ctx context.Context) ([]string, error)
-	// Status returns every migration, oldest first.
+	// Status returns every migration, oldest first. On PostgreSQL it changes nothing.
 	Status(ctx context.Context) ([]Migration, error)
 	// CheckDurability reads the settings back that a commit's durability hangs on, from the
 	// connections in use, and says which is wrong (design §4). nil: what is committed stays.
 	CheckDurability(ctx context.Context) error
-	// Ping asks whether the database answers.
+	// Ping asks whether the database answers, and on PostgreSQL whether it can be written.
 	Ping(ctx context.Context) error
 	// Close ends all connections; nothing may be called afterwards.
 	Close() error
+}
+
+// Listener is a Store that hears of other replicas' work. A Store without it has its file to itself.
+type Listener interface {
+	// Listen calls wake when some replica has appended events, until ctx ends. It is a hint that may
+	// come late, once for many, or not at all. wake must not block.
+	Listen(ctx context.Context, wake func())
 }
 
 // Migration is one numbered step of the schema.
@@ -40,12 +49,13 @@ type Migration struct {
 }
 
 // Open opens the database that url names: "sqlite:PATH" a file, which is created if missing;
-// "sqlite::memory:" one that is gone with Close and fails CheckDurability, for tests.
-// It does not migrate. No error of it shows more of the url than its scheme or a file's path.
+// "sqlite::memory:" one that is gone with Close and fails CheckDurability, for tests; "postgres://USER@HOST/DATABASE" a
+// PostgreSQL database, which is also a Listener (docs/operations-postgres.md). It does not migrate. Of a url an error
+// shows no more than its scheme, a file's path, or a server's host, user and database; never a password.
 func Open(ctx context.Context, url string) (Store, error) {
 	scheme, rest, found := strings.Cut(url, ":")
 	if !found {
-		return nil, errors.New("store: the url has no scheme, want sqlite:PATH")
+		return nil, errors.New("store: the url has no scheme, want sqlite:PATH or postgres://…")
 	}
 	switch scheme {
 	case "sqlite":
@@ -55,16 +65,38 @@ func Open(ctx context.Context, url string) (Store, error) {
 		}
 		return sqliteStore{s}, nil
 	case "postgres", "postgresql":
-		return nil, errors.New("store: PostgreSQL is not supported yet, it comes later: use sqlite:PATH")
+		s, err := postgres.Open(ctx, url)
+		if err != nil {
+			return nil, err
+		}
+		return postgresStore{s}, nil
 	}
-	return nil, fmt.Errorf("store: unknown scheme %q, want sqlite:PATH", scheme)
+	return nil, fmt.Errorf("store: unknown scheme %q, want sqlite:PATH or postgres://…", scheme)
 }
 
 type sqliteStore struct{ *sqlite.Store }
 
-var _ Store = sqliteStore{}
+type postgresStore struct{ *postgres.Store }
+
+var (
+	_ Store    = sqliteStore{}
+	_ Store    = postgresStore{}
+	_ Listener = postgresStore{}
+)
 
 func (s sqliteStore) Status(ctx context.Context) ([]Migration, error) {
+	migrations, err := s.Store.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	status := make([]Migration, 0, len(migrations))
+	for _, m := range migrations {
+		status = append(status, Migration(m))
+	}
+	return status, nil
+}
+
+func (s postgresStore) Status(ctx context.Context) ([]Migration, error) {
 	migrations, err := s.Store.Status(ctx)
 	if err != nil {
 		return nil, err

@@ -7,10 +7,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ametlikudteadaanded.ee/adapter/store"
+	"ametlikudteadaanded.ee/adapter/store/postgrestest"
 )
 
 func TestOpen(t *testing.T) {
-	s, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "adapter.db"))
+	t.Run("sqlite", func(t *testing.T) { testOpen(t, "sqlite:"+filepath.Join(t.TempDir(), "adapter.db")) })
+	t.Run("postgres", func(t *testing.T) { testOpen(t, postgrestest.Open(t)) })
+}
+
+func testOpen(t *testing.T, url string) {
+	s, err := store.Open(t.Context(), url)
 	require.NoError(t, err)
 	defer s.Close()
 	names, err := s.Migrate(t.Context())
@@ -43,8 +49,13 @@ func TestOpenRefuses(t *testing.T) {
 		{"sqlite://adapter.db", "want the path of a file"},
 		{"sqlite:" + filepath.Join(t.TempDir(), "missing", "adapter.db"), "no such file or directory"},
 		{"sqlite:" + t.TempDir(), "is a directory"},
-		{"postgres://adapter:hunter2@db.example/at", "PostgreSQL is not supported yet"},
-		{"postgresql://adapter:hunter2@db.example/at", "PostgreSQL is not supported yet"},
+		{"postgres://adapter:hunter2@127.0.0.1:1/at", "get a connection"},
+		{"postgresql://adapter:hunter2@127.0.0.1:1/at?connect_timeout=1", "get a connection"},
+		{"postgres://adapter:hunter2@127.0.0.1:nine/at", "the address cannot be read"},
+		{"postgres://adapter:%hunter2@127.0.0.1/at", "the address cannot be read"},
+		{"postgres://adapter:hunter2@127.0.0.1/at?sslmode=hunter2", "a part or parameter of the address is wrong"},
+		{"postgres://adapter:hunter2@127.0.0.1/at?pool_max_conns=hunter2", "a part or parameter of the address is wrong"},
+		{"postgres:host=127.0.0.1 password=hunter2", "the address cannot be read"},
 		{"mysql://adapter:hunter2@db.example/at", `unknown scheme "mysql"`},
 		{"SQLITE:adapter.db", `unknown scheme "SQLITE"`},
 	} {

@@ -1,0 +1,148 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"ametlikudteadaanded.ee/adapter/order"
+)
+
+// A lease is held by its token until another takes it, which is possible once lease_until has come.
+// A holder whose time is over and whom nobody replaced still holds it.
+
+// checkToken refuses an empty token, which would be a lease that nobody can hold.
+func checkToken(token string) error {
+	if token == "" {
+		return errors.New("a lease needs a token")
+	}
+	return nil
+}
+
+// Rows that another transaction has in hand are passed over: whoever writes them now makes them due again if
+// they still are. The rows are read after they are leased, by a statement that sees what was written meanwhile.
+const (
+	takeOrders = `WITH due AS MATERIALIZED (
+			SELECT a.order_id FROM atis.adapter_order a
+			WHERE a.next_check_at <= $1 AND (a.lease_until IS NULL OR a.lease_until <= $1)
+			ORDER BY a.next_check_at, a.order_id LIMIT $2 FOR UPDATE SKIP LOCKED)
+		UPDATE atis.adapter_order a SET lease_token = $3, lease_until = $4 FROM due WHERE a.order_id = due.order_id RETURNING a.order_id`
+	takeNotifications = `WITH due AS MATERIALIZED (
+			SELECT a.notification_id FROM atis.adapter_notification a
+			WHERE a.next_check_at <= $1 AND (a.lease_until IS NULL OR a.lease_until <= $1)
+			ORDER BY a.next_check_at, a.notification_id LIMIT $2 FOR UPDATE SKIP LOCKED)
+		UPDATE atis.adapter_notification a SET lease_token = $3, lease_until = $4 FROM due
+		WHERE a.notification_id = due.notification_id RETURNING a.notification_id`
+	takeOrder = `UPDATE atis.adapter_order SET lease_token = $2, lease_until = $3
+		WHERE order_id = $1 AND (lease_until IS NULL OR lease_until <= $4 OR lease_token = $2)`
+	renewOrder          = `UPDATE atis.adapter_order SET lease_until = $3 WHERE order_id = $1 AND lease_token = $2`
+	releaseOrder        = `UPDATE atis.adapter_order SET lease_token = NULL, lease_until = NULL WHERE order_id = $1 AND lease_token = $2`
+	releaseNotification = `UPDATE atis.adapter_notification SET lease_token = NULL, lease_until = NULL
+		WHERE notification_id = $1 AND lease_token = $2`
+	dueOffers = `SELECT order_id FROM atis.adapter_order WHERE next_offer_at <= $1 ORDER BY next_offer_at, order_id LIMIT $2`
+)
+
+// TakeOrders leases due orders; see order.Store. A limit of 0 or less takes none.
+func (s *Store) TakeOrders(ctx context.Context, now time.Time, lease order.Lease, limit int) ([]order.Order, error) {
+	taken, err := take(ctx, s, leasing{"lease due orders", takeOrders, "read leased orders", ordersByID}, now, lease, limit, scanOrder)
+	slices.SortFunc(taken, func(a, b order.Order) int {
+		return cmp.Or(a.NextCheck.Compare(b.NextCheck), cmp.Compare(a.ID, b.ID))
+	})
+	return taken, err
+}
+
+// TakeNotifications leases due notifications; see order.Store. A limit of 0 or less takes none.
+func (s *Store) TakeNotifications(ctx context.Context, now time.Time, lease order.Lease, limit int) ([]order.Notification, error) {
+	taken, err := take(ctx, s, leasing{"lease due notifications", takeNotifications, "read leased notifications", notificationsByID}, now, lease, limit, scanNotification)
+	slices.SortFunc(taken, func(a, b order.Notification) int {
+		return cmp.Or(a.NextCheck.Compare(b.NextCheck), cmp.Compare(a.ID, b.ID))
+	})
+	return taken, err
+}
+
+// leasing is how due rows of a kind are leased and then read.
+type leasing struct{ leasing, take, reading, read string }
+
+// take leases due rows and reads them, in any order.
+func take[T any](ctx context.Context, s *Store, l leasing, now time.Time, lease order.Lease, limit int, scan func(pgx.CollectableRow) (T, error)) ([]T, error) {
+	if err := checkToken(lease.Token); err != nil {
+		return nil, err
+	}
+	var taken []T
+	err := s.transact(ctx, func(ctx context.Context, tx *transaction) error {
+		var ids []int64
+		b := tx.batch()
+		rows(b, l.leasing, l.take, []any{moment(now), max(limit, 0), lease.Token, moment(lease.Until)}, pgx.RowTo[int64], &ids)
+		if err := tx.run(ctx, b); err != nil {
+			return err
+		}
+		taken = nil
+		b = tx.batch()
+		if len(ids) > 0 {
+			rows(b, l.reading, l.read, []any{ids}, scan, &taken)
+		}
+		return tx.commit(ctx, b)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return taken, nil
+}
+
+// TakeOrder leases one order, due or not; who holds it already may take it anew.
+func (s *Store) TakeOrder(ctx context.Context, id int64, now time.Time, lease order.Lease) (order.Order, error) {
+	if err := checkToken(lease.Token); err != nil {
+		return order.Order{}, err
+	}
+	doing := fmt.Sprintf("lease order %d", id)
+	var free bool
+	var found []order.Order
+	err := s.ask(ctx, func(b *batch) {
+		b.queue(doing, takeOrder, []any{id, lease.Token, moment(lease.Until), moment(now)}, func(results pgx.BatchResults) error {
+			tag, err := results.Exec()
+			free = tag.RowsAffected() > 0
+			return err
+		})
+		rows(b, fmt.Sprintf("read order %d", id), orderByID, []any{id}, scanOrder, &found)
+	})
+	switch {
+	case err != nil:
+		return order.Order{}, err
+	case len(found) == 0:
+		return order.Order{}, fmt.Errorf("%s: %w", doing, order.ErrNotFound)
+	case !free:
+		return order.Order{}, fmt.Errorf("%s: %w", doing, order.ErrLeaseLost)
+	}
+	return found[0], nil
+}
+
+// RenewOrder moves the end of a lease that is still held, else order.ErrLeaseLost.
+func (s *Store) RenewOrder(ctx context.Context, id int64, lease order.Lease) error {
+	return s.ask(ctx, func(b *batch) {
+		b.must(fmt.Sprintf("renew the lease of order %d", id), order.ErrLeaseLost, renewOrder, id, lease.Token, moment(lease.Until))
+	})
+}
+
+// ReleaseOrder gives a lease back; one that is no longer held is no error.
+func (s *Store) ReleaseOrder(ctx context.Context, id int64, token string) error {
+	return s.ask(ctx, func(b *batch) { b.exec(fmt.Sprintf("release order %d", id), releaseOrder, id, token) })
+}
+
+// ReleaseNotification gives a lease back; one that is no longer held is no error.
+func (s *Store) ReleaseNotification(ctx context.Context, id int64, token string) error {
+	return s.ask(ctx, func(b *batch) { b.exec(fmt.Sprintf("release notification %d", id), releaseNotification, id, token) })
+}
+
+// DueOffers returns the keys of orders to be offered; see order.Store.
+func (s *Store) DueOffers(ctx context.Context, now time.Time, limit int) ([]int64, error) {
+	var ids []int64
+	err := s.ask(ctx, func(b *batch) {
+		rows(b, "search due offers", dueOffers, []any{moment(now), max(limit, 0)}, pgx.RowTo[int64], &ids)
+	})
+	return ids, err
+}

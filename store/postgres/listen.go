@@ -1,0 +1,54 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const wakeChannel = "adapter_event"
+
+// listenPause is how long Listen waits before it connects again. Meanwhile everybody finds what is
+// due by looking for it, as always.
+const listenPause = time.Second
+
+// Listen calls wake soon after another replica, or this one, has appended events, until ctx ends. It is no more than a
+// hint: it may come late, once for many, without need, or be lost with the connection, which is one
+// beside the pool's. wake must not block.
+func (s *Store) Listen(ctx context.Context, wake func()) {
+	for ctx.Err() == nil {
+		s.listen(ctx, wake)
+		pause := time.NewTimer(listenPause)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+		case <-pause.C:
+		}
+	}
+}
+
+// listen returns when the connection is lost.
+func (s *Store) listen(ctx context.Context, wake func()) {
+	connecting, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(connecting, s.config.ConnConfig.Copy())
+	if err != nil {
+		return
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+		defer cancel()
+		conn.Close(ctx)
+	}()
+	if _, err := conn.Exec(connecting, `LISTEN `+wakeChannel); err != nil {
+		return
+	}
+	wake() // for what was appended while nobody listened
+	for {
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return
+		}
+		wake()
+	}
+}
