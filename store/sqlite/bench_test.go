@@ -27,7 +27,9 @@ func BenchmarkNotified(b *testing.B) {
 				})
 				require.NoError(b, err)
 			}
-			var n atomic.Int64
+			var n, commits atomic.Int64
+			require.NoError(b, s.OnCommit(b.Context(), func() int32 { commits.Add(1); return 0 }))
+			b.ReportAllocs()
 			b.ResetTimer()
 			one := func() error {
 				i := n.Add(1)
@@ -58,6 +60,7 @@ func BenchmarkNotified(b *testing.B) {
 			for range callers {
 				require.NoError(b, <-done)
 			}
+			b.ReportMetric(float64(commits.Load())/float64(b.N), "commits/op")
 		})
 	}
 }

@@ -32,7 +32,8 @@ var (
 // a savepoint of its own, so that one commit, which is one wait for the disk, serves all who wait; each is
 // answered after that commit. Nobody is waited for: a caller that is alone has a transaction of its own.
 type committer struct {
-	db       *sql.DB // one connection
+	db       *sql.DB       // one connection
+	share    time.Duration // maxGroupTime, but in tests
 	queue    chan unit
 	close    sync.Once
 	closing  chan struct{}        // closed by end
@@ -50,7 +51,7 @@ type unit struct {
 }
 
 func newCommitter(db *sql.DB) *committer {
-	c := &committer{db: db, queue: make(chan unit, maxQueued), closing: make(chan struct{}), ended: make(chan struct{})}
+	c := &committer{db: db, share: maxGroupTime, queue: make(chan unit, maxQueued), closing: make(chan struct{}), ended: make(chan struct{})}
 	go c.run()
 	return c
 }
@@ -138,7 +139,7 @@ func (c *committer) group(first unit) {
 		return
 	}
 	group := []result{{unit: first}}
-	for len(group) < maxGroup && time.Since(began) < maxGroupTime {
+	for more := true; more && len(group) < maxGroup && time.Since(began) < c.share; {
 		select {
 		case u := <-c.queue:
 			err, broken := u.join(tx)
@@ -147,10 +148,9 @@ func (c *committer) group(first unit) {
 				answer(group, broken)
 				return
 			}
-			continue
 		default:
+			more = false
 		}
-		break
 	}
 	err = tx.Commit()
 	if err != nil {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
+
+	driver "modernc.org/sqlite"
 
 	"ametlikudteadaanded.ee/adapter/order"
 )
@@ -16,6 +19,21 @@ func OpenWith(ctx context.Context, path, journal, synchronous string, busy int) 
 // Writer and Reader are the pools.
 func (s *Store) Writer() *sql.DB { return s.write }
 func (s *Store) Reader() *sql.DB { return s.read }
+
+// ShareFor bounds a transaction that several share, instead of maxGroupTime; call it before the first change.
+func (s *Store) ShareFor(d time.Duration) { s.commits.share = d }
+
+// Waiting is how many units of work are handed over and not begun.
+func (s *Store) Waiting() int { return len(s.commits.queue) }
+
+// MaxGroup and MaxQueued are the limits.
+const (
+	MaxGroup  = maxGroup
+	MaxQueued = maxQueued
+)
+
+// ErrClosed is what a change of a closed store returns.
+func ErrClosed() error { return errClosed }
 
 // Queries are the statements of requests and due searches, by name.
 func Queries() map[string]string {
@@ -39,4 +57,30 @@ func Queries() map[string]string {
 		queries[fmt.Sprintf("orders %d", i)], _ = ordersQuery(f)
 	}
 	return queries
+}
+
+// OnCommit has hook run at each commit of the store, before it is made; what hook returns other than 0 makes
+// it fail.
+func (s *Store) OnCommit(ctx context.Context, hook func() int32) error {
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Raw(func(c any) error {
+		c.(driver.HookRegisterer).RegisterCommitHook(hook)
+		return nil
+	})
+}
+
+// Path is the file's.
+func (s *Store) Path() string { return s.path }
+
+// WriteThenEnd writes a notification of an id under a context that ends behind the last statement.
+func (s *Store) WriteThenEnd(id string) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	return s.transact(ctx, func(tx transaction) error {
+		defer cancel()
+		return writeNotification(ctx, tx, order.Notification{EMTAOrderID: id})
+	})
 }

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -16,6 +18,8 @@ func contentionTests() []test {
 		{"changes of one order run one after another", testCounter},
 		{"notifications of one id run one after another", testNotifiedAtOnce},
 		{"a reader sees only what is committed", testReaders},
+		{"what was answered is seen", testAnsweredIsSeen},
+		{"of many at once, who fails fails alone", testFailsAlone},
 	}
 }
 
@@ -145,4 +149,83 @@ func testReaders(t *testing.T, s Store) {
 	got, err := s.Order(t.Context(), o.ID)
 	require.NoError(t, err)
 	require.Equal(t, changes-1, got.Attempts)
+}
+
+// testAnsweredIsSeen reads after each answer, among others who write: no answer comes before its commit.
+func testAnsweredIsSeen(t *testing.T, s Store) {
+	const callers, each = 16, 6
+	var wait sync.WaitGroup
+	for c := range callers {
+		o := started(t, s, int64(c+1), fmt.Sprintf("emta-%d", c))
+		wait.Go(func() {
+			for i := range each {
+				o.Attempts = i + 1
+				_, err := s.Change(t.Context(), o.ID, "", func(order.View) (order.Change, error) {
+					return order.Change{Orders: []order.Order{o}}, nil
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if seen, err := s.Order(t.Context(), o.ID); err != nil || seen.Attempts != i+1 {
+					t.Errorf("order %d: wrote %d, read %d, %v", o.ID, i+1, seen.Attempts, err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// testFailsAlone has callers who fail in different ways, each after it could write, beside callers who do not.
+func testFailsAlone(t *testing.T, s Store) {
+	const callers = 40
+	shared := started(t, s, 5, "emta-shared")
+	refused := errors.New("refused")
+	good := func(c int) order.Change {
+		return order.Change{Notifications: []order.Notification{{EMTAOrderID: fmt.Sprintf("emta-%d", c), NotifiedAt: noon()}},
+			Events: []event.Event{occurrence(shared.ID, c)}}
+	}
+	var wait sync.WaitGroup
+	for c := range callers {
+		wait.Go(func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var panicked any
+			err := func() error {
+				defer func() { panicked = recover() }()
+				return s.Notified(ctx, fmt.Sprintf("emta-%d", c), func(order.Known) (order.Change, error) {
+					change := good(c)
+					switch c % 5 {
+					case 1:
+						return change, refused
+					case 2:
+						change.Events = append(change.Events, change.Events[0]) // behind rows that could be written
+					case 3:
+						cancel()
+					case 4:
+						panic(c)
+					}
+					return change, nil
+				})
+			}()
+			if want := [5]error{nil, refused, order.ErrConflict, context.Canceled, nil}[c%5]; !errors.Is(err, want) {
+				t.Errorf("caller %d: %v, want %v", c, err, want)
+			}
+			if (panicked == any(c)) != (c%5 == 4) {
+				t.Errorf("caller %d: panic %v", c, panicked)
+			}
+		})
+	}
+	wait.Wait()
+	events, err := s.Events(t.Context(), 0, 1000)
+	require.NoError(t, err)
+	require.Len(t, events, callers/5)
+	for c := range callers {
+		_, err := s.OpenNotification(t.Context(), fmt.Sprintf("emta-%d", c))
+		if c%5 == 0 {
+			require.NoError(t, err, c)
+			continue
+		}
+		require.ErrorIs(t, err, order.ErrNotFound, c)
+	}
 }
