@@ -581,7 +581,7 @@ func TestInitIsNotSentLate(t *testing.T) {
 		w.wire.sending = func(body string) {
 			id, err := strconv.ParseInt(stampForm.FindStringSubmatch(body)[1], 10, 64)
 			require.NoError(t, err)
-			if waited := time.Since(w.order(id).Started); waited >= w.settings.Timeout {
+			if waited := time.Since(w.order(id).Started); waited > w.settings.Timeout {
 				late = append(late, waited)
 			}
 		}

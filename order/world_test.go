@@ -199,6 +199,7 @@ func (w *world) work() {
 // wait lets time pass, with background work when something is due.
 func (w *world) wait(d time.Duration) {
 	w.t.Helper()
+	w.work()
 	for end := time.Now().Add(d); time.Now().Before(end); w.work() {
 		time.Sleep(max(time.Millisecond, time.Until(w.nextDue(end))))
 	}
