@@ -19,6 +19,9 @@ var errUnknownState = errors.New("EMTA's answer has an unknown state")
 
 // initCall asks EMTA for the order (cpgOrderInit). It returns the answer as far as it can be read.
 func (m *Module) initCall(ctx context.Context, o initOrder) (answer, error) {
+	if most := m.settings.maxStamp(); len(o.stamp) > most {
+		return answer{}, &soap.CallError{Failure: soap.FailedRequest, Err: fmt.Errorf("the order's key has more than the %d digits that EMTA takes as a stamp", most)}
+	}
 	response, err := m.call(ctx, "cpgOrderInit", o.wrapper())
 	if err != nil {
 		return answer{}, err

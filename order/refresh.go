@@ -124,19 +124,26 @@ func (m *Module) suspect(c *Change, d decision, o Order, a answer, reason string
 }
 
 // cancelledAt asks EMTA to cancel an order in Created, under its lease, and writes what came of it: Cancelled if EMTA
-// did, else the order is left alone (EMTA §4, 1). It returns the order as written and why it was not cancelled.
+// did, else the order is left alone (EMTA §4, 1), but for one that EMTA does not know (EMTA §7). It returns the order as written and why it was not cancelled.
 func (m *Module) cancelledAt(ctx context.Context, o Order, token string) (written Order, refused error, err error) {
 	callErr := m.cancelCall(ctx, o.EMTAOrderID)
-	done := cancelOutcomeOf(callErr) == cancelDone
+	came := cancelOutcomeOf(callErr)
 	var events []happening
 	written, err = m.store.Change(context.WithoutCancel(ctx), o.ID, token, func(v View) (Change, error) {
 		d := m.decision()
 		out := outcome{order: v.Order}
 		message := "Tellimus tühistatud"
-		if done {
-			out = d.cancelled(v, "")
-		} else {
+		if came != cancelDone {
 			message = clipped(faultText(callErr))
+		}
+		switch came {
+		case cancelDone:
+			out = d.cancelled(v, "")
+		case cancelUnknownID:
+			out = d.checked(v, true, message)
+			if v.Open != nil {
+				out.order.NextCheck = d.now
+			}
 		}
 		events = out.events
 		c, err := m.change(d, out)
@@ -146,7 +153,7 @@ func (m *Module) cancelledAt(ctx context.Context, o Order, token string) (writte
 	if err == nil {
 		m.told(written, events)
 	}
-	if done {
+	if came == cancelDone {
 		callErr = nil
 	}
 	return written, callErr, err

@@ -17,6 +17,9 @@ const (
 // nextCheck is when EMTA is to be asked about o again, zero for never. random is in [0, 1).
 func (s Settings) nextCheck(o Order, now time.Time, random float64) time.Time {
 	delay := s.checkDelay(o, now)
+	if delay == 0 && o.isOpenUnknown() {
+		delay = 24 * time.Hour // it was thought done with; the next answer closes it
+	}
 	if delay == 0 {
 		return time.Time{}
 	}
