@@ -152,6 +152,7 @@ func (m *mortal) Suspicions(ctx context.Context, id string) ([]order.Suspicion, 
 // Wherever the process dies, what it was doing comes right after the next start: it dies at each call of the store in
 // turn, made and not made, in each of the ways through the module.
 func TestCrashAnywhere(t *testing.T) {
+	t.Parallel()
 	start := func(amount string) func(*world) {
 		return func(w *world) { _, _, _ = w.module.Start(ctx, ask(101, amount)) }
 	}

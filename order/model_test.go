@@ -30,6 +30,7 @@ func TestStoreComesToAgreeWithoutNotifications(t *testing.T) {
 }
 
 func checkModel(t *testing.T, mode simulator.NotifyMode) {
+	t.Parallel()
 	dir := t.TempDir()
 	checks := 0
 	rapid.Check(t, func(t *rapid.T) {
