@@ -10,5 +10,9 @@
 // is repeated in the same sequence with the same value, foreign ones included (§2.1). Faults are
 // answered the same way as far as the request could be read.
 //
-// Attachments are not accepted yet, in either direction.
+// Attachments (§3.4: SwA, swaRef, MTOM) are taken by operations and calls that say so, and refused by all others. The SOAP
+// message is the first part, always; what a start parameter says otherwise is a mistake of the peer. References lead to
+// attachments by Resolve. Attachments are decoded as they come, kept in memory up to 1 MiB a message and beyond that in a file
+// without a name, and freed when the request is over or the Message closed; to be sent they are streamed, once. Neither takes memory that
+// grows with them. They do not come into requestHash, which is over the SOAP message alone (§2.3).
 package soap

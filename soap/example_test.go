@@ -5,7 +5,9 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/beevik/etree"
@@ -62,6 +64,70 @@ func Example() {
 	// Output:
 	// Näidis OÜ
 	// fault theirs no firm has this code
+}
+
+// A service that is sent a document and returns one. What is sent is streamed, from a file as well as from memory.
+func Example_attachments() {
+	const namespace = "urn:example:docs"
+	name := func(local string) xml.Name { return xml.Name{Space: namespace, Local: local} }
+	handler := soap.NewHandler(soap.HandlerOptions{}, soap.Operation{
+		ServiceCode: "stampDocument", Request: name("stampDocument"), Response: name("stampDocumentResponse"),
+		Attachments: true,
+		Serve: func(_ context.Context, req *soap.Request, response *etree.Element) error {
+			came, err := req.Resolve(req.Body.SelectElement("document"))
+			if err != nil {
+				return err
+			}
+			stamped := &soap.Attachment{ContentID: "stamped", ContentType: came.ContentType, Open: came.Open}
+			response.CreateElement("document").SetText(stamped.Reference())
+			req.Attach(stamped)
+			return nil
+		},
+	})
+	server := httptest.NewServer(handler)
+	defer server.Close()
+
+	sender, err := soap.NewSender(soap.SenderOptions{URL: server.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	document := &soap.Attachment{ContentID: "letter@shop", ContentType: "text/plain; charset=UTF-8", Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("Tere!")), nil
+	}}
+	body := etree.NewElement("docs:stampDocument")
+	body.CreateAttr("xmlns:docs", namespace)
+	body.CreateElement("document").SetText(document.Reference())
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	provider := xroadhdr.ClientID{Instance: "ee-dev", MemberClass: "GOV", MemberCode: "70000001", SubsystemCode: "docs"}
+	answer, err := sender.Send(ctx, soap.Call{
+		Header: xroadhdr.Header{
+			Client:  xroadhdr.ClientID{Instance: "ee-dev", MemberClass: "COM", MemberCode: "11000001", SubsystemCode: "shop"},
+			Service: provider.Service("stampDocument", ""),
+		},
+		Body: body, Response: name("stampDocumentResponse"),
+		Attachments: []*soap.Attachment{document}, AnswerAttachments: true,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer answer.Close()
+	stamped, err := answer.Resolve(answer.Body.SelectElement("document"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	content, err := stamped.Open()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer content.Close()
+	text, err := io.ReadAll(content)
+	fmt.Println(stamped.ContentID, stamped.Size, string(text), err)
+	// Output: stamped 5 Tere! <nil>
 }
 
 // A fault is answered in the envelope of the request, as far as that could be read.

@@ -266,3 +266,26 @@ func TestSenderNeverRepeatsAttachments(t *testing.T) {
 		require.Equal(t, 1, times, id)
 	}
 }
+
+// A caller that leaves is not waited for by an answer whose content does not come.
+func TestHandlerGivenUpWhileSending(t *testing.T) {
+	stuck, _ := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	o := counted(io.MultiReader(strings.NewReader(strings.Repeat("x", 1_000_000)), readerFunc(func(p []byte) (int, error) {
+		cancel()
+		return stuck.Read(p)
+	})))
+	open := o.Open
+	o.Open = func() (io.ReadCloser, error) {
+		content, err := open()
+		return closers{content, stuck}, err
+	}
+	server := httptest.NewServer(soap.NewHandler(soap.HandlerOptions{}, storeDocument(func(_ context.Context, r *soap.Request, _ *etree.Element) error {
+		r.Attach(o.Attachment)
+		return nil
+	})))
+	_, err := newSender(t, soap.SenderOptions{URL: server.URL}).Send(ctx, storeCall())
+	require.ErrorIs(t, err, context.Canceled)
+	server.Close() // waits for the handler
+	require.EqualValues(t, 1, o.closed.Load())
+}

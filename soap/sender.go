@@ -145,6 +145,9 @@ func (s *Sender) post(ctx context.Context, body *payload) (*http.Response, *Call
 	if failed := body.failed(); err != nil && failed != nil {
 		return nil, &CallError{Failure: FailedRequest, Err: failed}
 	}
+	if ended := ctx.Err(); err != nil && ended != nil && !errors.Is(err, ended) {
+		err = errors.Join(ended, err) // the transport can meet the closed attachments first
+	}
 	if err != nil {
 		return nil, &CallError{Failure: p.failure(ctx, err, s.options.Transport == nil), Err: err}
 	}
