@@ -80,7 +80,7 @@ func scanEvent(r pgx.CollectableRow) (event.Event, error) {
 // Events returns the feed after a Seq; see event.Store. A limit of 0 or less returns none.
 func (s *Store) Events(ctx context.Context, after int64, limit int) ([]event.Event, error) {
 	var list []event.Event
-	err := s.ask(ctx, func(b *batch) {
+	err := s.read(ctx, func(b *batch) {
 		rows(b, "read events", eventsAfter, []any{after, max(limit, 0)}, scanEvent, &list)
 	})
 	return list, err
@@ -89,7 +89,7 @@ func (s *Store) Events(ctx context.Context, after int64, limit int) ([]event.Eve
 // LastEvent returns the greatest Seq of the feed, 0 when empty.
 func (s *Store) LastEvent(ctx context.Context) (int64, error) {
 	var seq int64
-	err := s.ask(ctx, func(b *batch) { b.row("read the last event", lastEvent, nil, &seq) })
+	err := s.read(ctx, func(b *batch) { b.row("read the last event", lastEvent, nil, &seq) })
 	return seq, err
 }
 
@@ -129,7 +129,7 @@ func (s *Store) endDelivery(ctx context.Context, statement string, seq int64, mo
 func (s *Store) Backlog(ctx context.Context) (int, time.Time, error) {
 	var n int
 	var oldest instant
-	if err := s.ask(ctx, func(b *batch) { b.row("count undelivered events", backlog, nil, &n, &oldest) }); err != nil {
+	if err := s.read(ctx, func(b *batch) { b.row("count undelivered events", backlog, nil, &n, &oldest) }); err != nil {
 		return 0, time.Time{}, err
 	}
 	return n, time.Time(oldest), nil

@@ -141,7 +141,7 @@ func (s *Store) ReleaseNotification(ctx context.Context, id int64, token string)
 // DueOffers returns the keys of orders to be offered; see order.Store.
 func (s *Store) DueOffers(ctx context.Context, now time.Time, limit int) ([]int64, error) {
 	var ids []int64
-	err := s.ask(ctx, func(b *batch) {
+	err := s.read(ctx, func(b *batch) {
 		rows(b, "search due offers", dueOffers, []any{moment(now), max(limit, 0)}, pgx.RowTo[int64], &ids)
 	})
 	return ids, err

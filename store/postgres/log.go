@@ -55,7 +55,7 @@ func (b *batch) insertAudit(a order.Audit, newID int64) error {
 // LogOf returns the order's log, oldest first; none of an order that is not there.
 func (s *Store) LogOf(ctx context.Context, id int64) ([]order.LogEntry, error) {
 	var list []order.LogEntry
-	err := s.ask(ctx, func(b *batch) {
+	err := s.read(ctx, func(b *batch) {
 		rows(b, fmt.Sprintf("read the log of order %d", id), logOf, []any{id}, func(r pgx.CollectableRow) (order.LogEntry, error) {
 			var e order.LogEntry
 			err := r.Scan((*key)(&e.OrderID), (*instant)(&e.At), (*text)(&e.Action), (*text)(&e.Message))
@@ -72,7 +72,7 @@ func (s *Store) Suspicions(ctx context.Context, emtaOrderID string) ([]order.Sus
 		query, args = suspicionsOf, []any{emtaOrderID}
 	}
 	var list []order.Suspicion
-	err := s.ask(ctx, func(b *batch) {
+	err := s.read(ctx, func(b *batch) {
 		rows(b, "read suspicions", query, args, func(r pgx.CollectableRow) (order.Suspicion, error) {
 			var p order.Suspicion
 			err := r.Scan((*instant)(&p.At), &p.OrderID, &p.EMTAOrderID, &p.Reason, (*text)(&p.Answer))
@@ -85,7 +85,7 @@ func (s *Store) Suspicions(ctx context.Context, emtaOrderID string) ([]order.Sus
 // Audits returns who did what to an order, oldest first.
 func (s *Store) Audits(ctx context.Context, id int64) ([]order.Audit, error) {
 	var list []order.Audit
-	err := s.ask(ctx, func(b *batch) {
+	err := s.read(ctx, func(b *batch) {
 		rows(b, fmt.Sprintf("read the audits of order %d", id), auditsOf, []any{id}, func(r pgx.CollectableRow) (order.Audit, error) {
 			var a order.Audit
 			err := r.Scan((*instant)(&a.At), &a.OrderID, &a.Actor, &a.Action, (*text)(&a.Detail))

@@ -143,14 +143,14 @@ func (s *Store) Status(ctx context.Context) ([]Migration, error) {
 // applied are the versions that the database has.
 func (s *Store) applied(ctx context.Context) (map[int64]bool, error) {
 	var exists bool
-	err := s.ask(ctx, func(b *batch) {
+	err := s.read(ctx, func(b *batch) {
 		b.row("look for the table of migrations", `SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname || '.' || tablename = $1)`, []any{migrationTable}, &exists)
 	})
 	if err != nil || !exists {
 		return nil, err
 	}
 	var versions []int64
-	err = s.ask(ctx, func(b *batch) {
+	err = s.read(ctx, func(b *batch) {
 		rows(b, "read the table of migrations", `SELECT version_id FROM `+migrationTable+` WHERE is_applied`, nil, pgx.RowTo[int64], &versions)
 	})
 	applied := map[int64]bool{}

@@ -42,7 +42,7 @@ func scanNotification(r pgx.CollectableRow) (order.Notification, error) {
 func (s *Store) OpenNotification(ctx context.Context, emtaOrderID string) (order.Notification, error) {
 	const doing = "read an open notification"
 	var found []order.Notification
-	err := s.ask(ctx, func(b *batch) { rows(b, doing, notificationByEMTA, []any{emtaOrderID}, scanNotification, &found) })
+	err := s.read(ctx, func(b *batch) { rows(b, doing, notificationByEMTA, []any{emtaOrderID}, scanNotification, &found) })
 	if err != nil {
 		return order.Notification{}, err
 	}

@@ -76,7 +76,7 @@ func (s *Store) findOrder(ctx context.Context, doing, query string, arg any) (or
 
 func (s *Store) findOrders(ctx context.Context, doing, query string, args ...any) ([]order.Order, error) {
 	var found []order.Order
-	err := s.ask(ctx, func(b *batch) { rows(b, doing, query, args, scanOrder, &found) })
+	err := s.read(ctx, func(b *batch) { rows(b, doing, query, args, scanOrder, &found) })
 	return found, err
 }
 

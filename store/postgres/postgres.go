@@ -132,7 +132,7 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 // Ping asks the database for an answer, and whether it can be written.
 func (s *Store) Ping(ctx context.Context) error {
 	var readOnly bool
-	err := s.ask(ctx, func(b *batch) {
+	err := s.read(ctx, func(b *batch) {
 		b.row("read whether the database can be written", `SELECT current_setting('transaction_read_only')::boolean`, nil, &readOnly)
 	})
 	if err != nil {

@@ -2,11 +2,15 @@ package postgres_test
 
 import (
 	"context"
+	"crypto/rand"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"ametlikudteadaanded.ee/adapter/event"
+	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/store/postgres"
 	"ametlikudteadaanded.ee/adapter/store/postgrestest"
 	"ametlikudteadaanded.ee/adapter/store/storetest"
@@ -57,4 +61,27 @@ func run(tb testing.TB, address, script string) {
 	tb.Helper()
 	_, err := connect(tb, address).Exec(tb.Context(), script)
 	require.NoError(tb, err)
+}
+
+var noon = time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC)
+
+// events are n events with fresh ids, of one subject.
+func events(n int) []event.Event {
+	var list []event.Event
+	for range n {
+		list = append(list, event.Event{ID: rand.Text(), Type: "order.pending", Subject: "order/0", Time: noon})
+	}
+	return list
+}
+
+// started writes an order in Created with EMTA's id.
+func started(tb testing.TB, s *postgres.Store, announcementID int64, emtaOrderID string) order.Order {
+	tb.Helper()
+	o := order.Order{AnnouncementID: announcementID, EMTAOrderID: emtaOrderID, State: order.Created}
+	written, err := s.Start(tb.Context(), announcementID, order.Lease{Token: "a", Until: noon}, func([]order.Order) (order.Change, error) {
+		return order.Change{New: &o}, nil
+	})
+	require.NoError(tb, err)
+	require.NoError(tb, s.ReleaseOrder(tb.Context(), written.ID, "a"))
+	return written
 }

@@ -33,10 +33,16 @@ const retryPause = 10 * time.Millisecond
 // transaction is one transaction on a connection. It begins with the first batch, and a batch
 // that ends with commit is sent together with it: a decision needs two trips to the server.
 type transaction struct {
-	conn  *pgx.Conn
-	begun bool
-	done  bool // committed
+	conn       *pgx.Conn
+	begun      bool
+	committing bool // COMMIT may have been sent
+	done       bool // committed
 }
+
+// uncommitted is an error of a connection that broke before anything could be committed on it.
+type uncommitted struct{ error }
+
+func (u uncommitted) Unwrap() error { return u.error }
 
 // transact runs work in one transaction, and again if the server undid it to end a deadlock. When it returns nil work
 // has committed. The error of work is returned as it is.
@@ -54,6 +60,19 @@ func (s *Store) transact(ctx context.Context, work func(ctx context.Context, tx 
 	})
 }
 
+// read sends statements that only read, as one transaction. fill may be called again.
+func (s *Store) read(ctx context.Context, fill func(b *batch)) error {
+	return s.again(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		b := &batch{}
+		fill(b)
+		err := b.run(ctx, conn)
+		if err != nil && conn.IsClosed() {
+			err = uncommitted{err}
+		}
+		return err
+	})
+}
+
 // ask sends statements that no decision stands between, as one transaction. fill may be called again.
 func (s *Store) ask(ctx context.Context, fill func(b *batch)) error {
 	return s.again(ctx, func(ctx context.Context, conn *pgx.Conn) error {
@@ -63,8 +82,7 @@ func (s *Store) ask(ctx context.Context, fill func(b *batch)) error {
 	})
 }
 
-// again gives work a connection, and anew as often as what it did was certainly undone for others' sake or
-// never reached the server.
+// again gives work a connection, and another one while what it did is certainly undone and trying again may help.
 func (s *Store) again(ctx context.Context, work func(ctx context.Context, conn *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -112,14 +130,15 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	return conn, nil
 }
 
-// repeatable says of err that nothing of its transaction is left and trying again may help. The outcome of a
-// connection that broke is not known, unless nothing had been sent.
+// repeatable says of err that nothing of its transaction is left and trying again may help. What became of a
+// transaction whose connection broke after COMMIT was sent is not known, and is never repeated here.
 func repeatable(err error) bool {
 	if err == nil {
 		return false
 	}
+	var lost uncommitted
 	c := code(err)
-	return c == serializationFailure || c == deadlockDetected || pgconn.SafeToRetry(err)
+	return c == serializationFailure || c == deadlockDetected || errors.As(err, &lost) || pgconn.SafeToRetry(err)
 }
 
 // code is the SQLSTATE of err, "" if it is not the server's.
@@ -143,7 +162,11 @@ func (t *transaction) batch() *batch {
 // run sends a batch of the transaction.
 func (t *transaction) run(ctx context.Context, b *batch) error {
 	t.begun = true
-	return b.run(ctx, t.conn)
+	err := b.run(ctx, t.conn)
+	if err != nil && !t.committing && t.conn.IsClosed() {
+		err = uncommitted{err}
+	}
+	return err
 }
 
 // commit sends a batch and the COMMIT behind it. When a statement fails the server passes the COMMIT over.
@@ -156,6 +179,7 @@ func (t *transaction) commit(ctx context.Context, b *batch) error {
 		}
 		return err
 	})
+	t.committing = true
 	if err := t.run(ctx, b); err != nil {
 		return err
 	}

@@ -202,6 +202,15 @@ func (s *Server) Restart(tb testing.TB) {
 	}
 }
 
+// Standby starts a stopped server again as a standby of nobody: it answers, and can only be read.
+func (s *Server) Standby(tb testing.TB) {
+	tb.Helper()
+	if err := os.WriteFile(filepath.Join(s.data(), "standby.signal"), nil, 0o644); err != nil {
+		tb.Fatal(err)
+	}
+	s.Restart(tb)
+}
+
 // end ends the server and removes its folder.
 func (s *Server) end() {
 	s.mu.Lock()
