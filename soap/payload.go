@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/textproto"
 	"os"
+	"sync"
 	"sync/atomic"
 
 	"github.com/beevik/etree"
@@ -23,6 +24,7 @@ type payload struct {
 	sources     []io.Closer
 	failure     atomic.Pointer[error] // of a source
 	closed      atomic.Bool
+	close       sync.Once
 }
 
 // newPayload opens attachments, which the caller closes with the payload. content is the child of Body in message; an Include
@@ -113,14 +115,14 @@ func (p *payload) failed() error {
 	return nil
 }
 
-// Close closes the attachments. It may be called more than once, and while a transport still reads.
+// Close closes the attachments, and returns when they are. It may be called more than once, and while a transport still reads.
 func (p *payload) Close() error {
-	if p.closed.Swap(true) {
-		return nil
-	}
 	var errs []error
-	for _, s := range p.sources {
-		errs = append(errs, s.Close())
-	}
+	p.close.Do(func() {
+		p.closed.Store(true)
+		for _, s := range p.sources {
+			errs = append(errs, s.Close())
+		}
+	})
 	return errors.Join(errs...)
 }
