@@ -275,9 +275,9 @@ func (d decision) notified(k Known, emtaOrderID string) Change {
 // maxOpenUnknown bounds the notifications kept of ids that no order has, which anybody at EMTA could make up.
 const maxOpenUnknown = 1000
 
-// dueNow makes the order due at once; a nil order is none.
+// dueNow makes the order due at once; a nil order is none. One that is due already keeps its place among those that wait.
 func (d decision) dueNow(o *Order) []Order {
-	if o == nil {
+	if o == nil || !o.NextCheck.IsZero() && !o.NextCheck.After(d.now) {
 		return nil
 	}
 	due := *o
