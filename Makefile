@@ -1,7 +1,7 @@
 # Shortcuts only: each target is one command that can be typed as well, see docs/development.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint race fuzz demo serve ci
+.PHONY: help build test lint race fuzz demo serve ci explain
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ race: ## the tests under the race detector
 
 fuzz: ## every parser for 20 s each (FUZZTIME=2m for longer)
 	.ci/run fuzz
+
+explain: ## what PostgreSQL does for each statement on 1,000,000 orders
+	ADAPTER_TEST_EXPLAIN_ORDERS=1000000 go test -count=1 -timeout=30m -v -run '^TestPlans$$' ./store/postgres
 
 demo: ## a scripted day against simulators
 	go run ./adapter demo --once

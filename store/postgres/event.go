@@ -51,13 +51,13 @@ const (
 	lastEvent   = `SELECT coalesce(max(seq), 0) FROM atis.adapter_event`
 
 	// An event waits while an older one of its subject is undelivered, also while that is on its way.
-	takeDeliveries = `WITH due AS MATERIALIZED (
-			SELECT e.seq FROM atis.adapter_event e
-			WHERE e.delivered_at IS NULL
-			AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= $1) AND (e.lease_until IS NULL OR e.lease_until <= $1)
-			AND NOT EXISTS (SELECT 1 FROM atis.adapter_event p WHERE p.subject = e.subject AND p.seq < e.seq AND p.delivered_at IS NULL)
-			ORDER BY e.seq LIMIT $2 FOR UPDATE OF e SKIP LOCKED)
-		UPDATE atis.adapter_event e SET lease_token = $3, lease_until = $4 FROM due WHERE e.seq = due.seq RETURNING ` + eventColumns
+	takeDeliveries = `UPDATE atis.adapter_event e SET lease_token = $3, lease_until = $4 WHERE e.seq = ANY (ARRAY(
+			SELECT d.seq FROM atis.adapter_event d
+			WHERE d.delivered_at IS NULL
+			AND (d.next_attempt_at IS NULL OR d.next_attempt_at <= $1) AND (d.lease_until IS NULL OR d.lease_until <= $1)
+			AND NOT EXISTS (SELECT 1 FROM atis.adapter_event p WHERE p.subject = d.subject AND p.seq < d.seq AND p.delivered_at IS NULL)
+			ORDER BY d.seq LIMIT $2 FOR UPDATE OF d SKIP LOCKED))
+		RETURNING ` + eventColumns
 	delivered = `UPDATE atis.adapter_event SET delivered_at = $3, lease_token = NULL, lease_until = NULL
 		WHERE seq = $1 AND lease_token = $2`
 	deliveryFailed = `UPDATE atis.adapter_event SET attempts = attempts + 1, next_attempt_at = $3, failure = $4, lease_token = NULL, lease_until = NULL

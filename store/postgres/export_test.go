@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ametlikudteadaanded.ee/adapter/order"
@@ -39,67 +38,55 @@ const (
 	AppendEvent = appendEvent
 )
 
-// LockOrder is how a Change locks an order.
-const LockOrder = lockView
-
-// Transact runs work in a transaction of the store.
-func (s *Store) Transact(ctx context.Context, work func(ctx context.Context, conn *pgx.Conn) error) error {
-	return s.transact(ctx, func(ctx context.Context, tx *transaction) error {
-		if err := tx.run(ctx, tx.batch()); err != nil {
-			return err
-		}
-		if err := work(ctx, tx.conn); err != nil {
-			return err
-		}
-		return tx.commit(ctx, tx.batch())
-	})
-}
-
-// Queries are the statements of requests and due searches, by name, each with arguments that meet rows of
-// the millionth part of what generate.sql makes.
-func Queries() map[string]Query {
-	now, later := ExplainNow(), ExplainNow().Add(time.Minute)
-	order1 := order.Order{ID: 500_000, AnnouncementID: 500_000, EMTAOrderID: "emta-500000", State: order.Created, NextCheck: now}
+// Queries are the statements of requests and due searches, by name, with arguments that meet rows in the middle of
+// what generate.sql makes of n orders.
+func Queries(n int64) map[string]Query {
+	now := time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC)
+	later := now.Add(time.Minute)
+	id, other, announcement, emta := n/2, int64(5), n/4, fmt.Sprintf("emta-%d", n/2)
+	o := order.Order{ID: id, AnnouncementID: announcement, EMTAOrderID: emta, State: order.Created, NextCheck: now}
 	queries := map[string]Query{
-		"orderByID":              {orderByID, []any{int64(500_000)}},
-		"ordersByID":             {ordersByID, []any{[]int64{5, 500_000}}},
-		"orderByEMTA":            {orderByEMTA, []any{"emta-500000"}},
-		"ordersOf":               {ordersOf, []any{int64(250_000)}},
-		"lockOrdersOf":           {lockOrdersOf, []any{int64(250_000)}},
-		"lockAnnouncementOf":     {lockAnnouncementOf, []any{int64(500_000)}},
-		"lockView":               {lockView, []any{int64(500_000)}},
-		"lockOrderByEMTA":        {lockOrderByEMTA, []any{"emta-500000"}},
-		"lockOrders":             {lockOrders, []any{[]int64{5, 500_000}}},
-		"lockNotificationByEMTA": {lockNotificationByEMTA, []any{"emta-500000"}},
-		"lockNotificationOf":     {lockNotificationOf, []any{int64(500_000)}},
-		"lockNotifications":      {lockNotifications, []any{[]int64{5, 50_000}}},
+		"orderByID":              {orderByID, []any{id}},
+		"ordersByID":             {ordersByID, []any{[]int64{other, id}}},
+		"orderByEMTA":            {orderByEMTA, []any{emta}},
+		"ordersOf":               {ordersOf, []any{announcement}},
+		"lockOrdersOf":           {lockOrdersOf, []any{announcement}},
+		"lockAnnouncementOf":     {lockAnnouncementOf, []any{id}},
+		"lockView":               {lockView, []any{id}},
+		"lockOrderByEMTA":        {lockOrderByEMTA, []any{emta}},
+		"lockOrders":             {lockOrders, []any{[]int64{other, id}}},
+		"notificationByEMTA":     {notificationByEMTA, []any{emta}},
+		"lockNotificationByEMTA": {lockNotificationByEMTA, []any{emta}},
+		"lockNotificationOf":     {lockNotificationOf, []any{id}},
+		"lockNotifications":      {lockNotifications, []any{[]int64{other, n / 4}}},
+		"notificationsByID":      {notificationsByID, []any{[]int64{other, n / 4}}},
 		"counts":                 {counts, nil},
-		"updateOrderAT":          {updateOrderAT, append(columnsAT(order1), order1.ID)},
-		"updateOrderOurs":        {updateOrderOurs, append(columnsOurs(order1), order1.ID)},
-		"updateNotificationAT":   {updateNotificationAT, []any{"emta-500000", now, true, nil, 1, nil, int64(50_000)}},
-		"updateNotificationOurs": {updateNotificationOurs, []any{now, int64(50_000)}},
+		"updateOrderAT":          {updateOrderAT, append(columnsAT(o), id)},
+		"updateOrderOurs":        {updateOrderOurs, append(columnsOurs(o), id)},
+		"updateNotificationAT":   {updateNotificationAT, []any{emta, now, true, nil, 1, nil, n / 4}},
+		"updateNotificationOurs": {updateNotificationOurs, []any{now, n / 4}},
 		"takeOrders":             {takeOrders, []any{now, 4, "token", later}},
 		"takeNotifications":      {takeNotifications, []any{now, 1, "token", later}},
-		"takeOrder":              {takeOrder, []any{int64(500_000), "token", later, now}},
-		"renewOrder":             {renewOrder, []any{int64(500_000), "token", later}},
-		"releaseOrder":           {releaseOrder, []any{int64(500_000), "token"}},
-		"releaseNotification":    {releaseNotification, []any{int64(50_000), "token"}},
+		"takeOrder":              {takeOrder, []any{id, "token", later, now}},
+		"renewOrder":             {renewOrder, []any{id, "token", later}},
+		"releaseOrder":           {releaseOrder, []any{id, "token"}},
+		"releaseNotification":    {releaseNotification, []any{n / 4, "token"}},
 		"dueOffers":              {dueOffers, []any{now, 100}},
-		"eventsAfter":            {eventsAfter, []any{int64(1_000_000), 100}},
+		"eventsAfter":            {eventsAfter, []any{n, 100}},
 		"lastEvent":              {lastEvent, nil},
 		"takeDeliveries":         {takeDeliveries, []any{now, 1, "token", later}},
-		"delivered":              {delivered, []any{int64(500_000), "token", now}},
-		"deliveryFailed":         {deliveryFailed, []any{int64(500_000), "token", now, "HTTP 500"}},
+		"delivered":              {delivered, []any{n, "token", now}},
+		"deliveryFailed":         {deliveryFailed, []any{n, "token", now, "HTTP 500"}},
 		"backlog":                {backlog, nil},
 		"openFigures":            {openFigures, []any{now}},
-		"logOf":                  {logOf, []any{int64(500_000)}},
-		"suspicionsOf":           {suspicionsOf, []any{"emta-500000"}},
-		"auditsOf":               {auditsOf, []any{int64(500_000)}},
+		"logOf":                  {logOf, []any{id}},
+		"suspicionsOf":           {suspicionsOf, []any{"strange-7"}},
+		"auditsOf":               {auditsOf, []any{id}},
 	}
 	for i, f := range []order.Filter{
-		{Limit: 51}, {After: 900_000, Limit: 51}, {AnnouncementID: 250_000, Limit: 51}, {EMTAOrderID: "emta-500000", Limit: 51},
-		{State: order.Created, Limit: 51}, {State: order.Completed, After: 900_000, Limit: 51},
-		{AnnouncementID: 250_000, EMTAOrderID: "emta-500000", State: order.Created, Limit: 51},
+		{Limit: 51}, {After: n * 9 / 10, Limit: 51}, {AnnouncementID: announcement, Limit: 51}, {EMTAOrderID: emta, Limit: 51},
+		{State: order.Created, Limit: 51}, {State: order.Completed, After: n * 9 / 10, Limit: 51},
+		{AnnouncementID: announcement, EMTAOrderID: emta, State: order.Created, Limit: 51},
 	} {
 		query, args := ordersQuery(f)
 		queries[fmt.Sprintf("orders %d", i)] = Query{query, args}
@@ -112,6 +99,3 @@ type Query struct {
 	SQL  string
 	Args []any
 }
-
-// ExplainNow is the time at which what the queries look for is due.
-func ExplainNow() time.Time { return time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC) }

@@ -25,19 +25,19 @@ func checkToken(token string) error {
 }
 
 // Rows that another transaction has in hand are passed over: whoever writes them now makes them due again if
-// they still are. The rows are read after they are leased, by a statement that sees what was written meanwhile.
+// they still are. An ARRAY is searched for once and makes the planner look up its few rows, whatever it thinks of the
+// LIMIT. The rows are read after they are leased, by a statement that sees what was written meanwhile.
 const (
-	takeOrders = `WITH due AS MATERIALIZED (
-			SELECT a.order_id FROM atis.adapter_order a
-			WHERE a.next_check_at <= $1 AND (a.lease_until IS NULL OR a.lease_until <= $1)
-			ORDER BY a.next_check_at, a.order_id LIMIT $2 FOR UPDATE SKIP LOCKED)
-		UPDATE atis.adapter_order a SET lease_token = $3, lease_until = $4 FROM due WHERE a.order_id = due.order_id RETURNING a.order_id`
-	takeNotifications = `WITH due AS MATERIALIZED (
-			SELECT a.notification_id FROM atis.adapter_notification a
-			WHERE a.next_check_at <= $1 AND (a.lease_until IS NULL OR a.lease_until <= $1)
-			ORDER BY a.next_check_at, a.notification_id LIMIT $2 FOR UPDATE SKIP LOCKED)
-		UPDATE atis.adapter_notification a SET lease_token = $3, lease_until = $4 FROM due
-		WHERE a.notification_id = due.notification_id RETURNING a.notification_id`
+	takeOrders = `UPDATE atis.adapter_order SET lease_token = $3, lease_until = $4 WHERE order_id = ANY (ARRAY(
+			SELECT order_id FROM atis.adapter_order
+			WHERE next_check_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
+			ORDER BY next_check_at, order_id LIMIT $2 FOR UPDATE SKIP LOCKED))
+		RETURNING order_id`
+	takeNotifications = `UPDATE atis.adapter_notification SET lease_token = $3, lease_until = $4 WHERE notification_id = ANY (ARRAY(
+			SELECT notification_id FROM atis.adapter_notification
+			WHERE next_check_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
+			ORDER BY next_check_at, notification_id LIMIT $2 FOR UPDATE SKIP LOCKED))
+		RETURNING notification_id`
 	takeOrder = `UPDATE atis.adapter_order SET lease_token = $2, lease_until = $3
 		WHERE order_id = $1 AND (lease_until IS NULL OR lease_until <= $4 OR lease_token = $2)`
 	renewOrder          = `UPDATE atis.adapter_order SET lease_until = $3 WHERE order_id = $1 AND lease_token = $2`

@@ -91,8 +91,13 @@ func (s *Store) Orders(ctx context.Context, f order.Filter) ([]order.Order, erro
 	return s.findOrders(ctx, "list orders", query, args...)
 }
 
+// selectPage reads our row for each of AT's, OFFSET 0 seeing to it: joined in another way our
+// rows would be read from the first on.
+const selectPage = `SELECT ` + orderColumns + ` FROM atis.maksemooduli_tellimused t
+	CROSS JOIN LATERAL (SELECT * FROM atis.adapter_order WHERE order_id = t.id OFFSET 0) a`
+
 func ordersQuery(f order.Filter) (string, []any) {
-	query, args := selectOrder+` WHERE t.id > $1`, []any{f.After}
+	query, args := selectPage+` WHERE t.id > $1`, []any{f.After}
 	add := func(condition string, arg any) {
 		args = append(args, arg)
 		query += condition + "$" + strconv.Itoa(len(args))
@@ -104,7 +109,9 @@ func ordersQuery(f order.Filter) (string, []any) {
 		add(` AND t.tellimuse_id = `, f.EMTAOrderID)
 	}
 	if f.State != "" {
-		add(` AND t.tellimuse_seisund_kl = `, f.State.Code())
+		// Written out, it is one of five codes or none: four orders of five are in one state, and one plan for all states
+		// would look for a rare one among all orders.
+		query += ` AND t.tellimuse_seisund_kl = '` + f.State.Code() + `'`
 	}
 	add(` ORDER BY t.id LIMIT `, max(f.Limit, 0))
 	return query, args

@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(tb testing.TB) Store) {
 		{"offer", offerTests()},
 		{"event", eventTests()},
 		{"contention", contentionTests()},
+		{"together", togetherTests()},
 		{"limits", limitTests()},
 	}
 	for _, g := range groups {
