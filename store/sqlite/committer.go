@@ -22,11 +22,7 @@ const maxGroup = 128
 // process on the same file waits for it too.
 const maxGroupTime = 20 * time.Millisecond
 
-var (
-	errClosed = errors.New("sqlite: the store is closed")
-	// errUnfinished stands in for the result of work that panicked.
-	errUnfinished = errors.New("the work did not return")
-)
+var errClosed = errors.New("sqlite: the store is closed")
 
 // committer runs all write transactions of a store, one after another. Who comes while one is open joins it in
 // a savepoint of its own, so that one commit, which is one wait for the disk, serves all who wait; each is
@@ -39,15 +35,6 @@ type committer struct {
 	closing  chan struct{}        // closed by end
 	ended    chan struct{}        // closed when all that was handed over is answered
 	prepared map[string]*sql.Stmt // the goroutine's own; see prepare
-}
-
-// unit is the place of one caller in the queue. The work itself runs in the caller's goroutine when the
-// transaction is given to it, so that its panic is the caller's.
-type unit struct {
-	ctx  context.Context  // until its turn the caller may leave
-	turn chan transaction // unbuffered: given only to a caller that is still there
-	ran  chan error       // the work's result; the transaction is given back with it
-	done chan error       // the answer; buffered, since a caller may have left
 }
 
 func newCommitter(db *sql.DB) *committer {
@@ -89,16 +76,6 @@ func (c *committer) do(ctx context.Context, work func(tx transaction) error) err
 		return fmt.Errorf("wait to write: %w", ctx.Err())
 	case <-c.ended: // it was handed over behind the last one
 		return errClosed
-	}
-}
-
-// run gives the transaction back also where work panics.
-func (u unit) run(tx transaction, work func(tx transaction) error) {
-	err := errUnfinished
-	defer func() { u.ran <- err }()
-	err = work(tx)
-	if err == nil {
-		err = u.ctx.Err() // what the caller gave up is not written where that can still be had
 	}
 }
 
@@ -169,55 +146,4 @@ func (c *committer) begin() (transaction, error) {
 		return transaction{}, fmt.Errorf("begin: %w", err)
 	}
 	return transaction{tx, c.prepared}, nil
-}
-
-// offer lets the caller run its work, unless it has left.
-func (u unit) offer(tx transaction) error {
-	select {
-	case u.turn <- tx:
-		return <-u.ran
-	case <-u.ctx.Done():
-		return u.ctx.Err()
-	}
-}
-
-const (
-	savepoint        = `SAVEPOINT unit`
-	rollbackTo       = `ROLLBACK TO unit`
-	releaseSavepoint = `RELEASE unit`
-)
-
-// join runs u so that all of it can be undone without the others' work. Where the transaction itself
-// is no more, broken says why: SQLite ends one by itself when the disk is full or cannot be read.
-func (u unit) join(tx transaction) (err, broken error) {
-	ctx := context.Background()
-	if _, broken = tx.ExecContext(ctx, savepoint); broken != nil {
-		return nil, fmt.Errorf("begin a savepoint: %w", broken)
-	}
-	if err = u.offer(tx); err != nil {
-		if _, broken = tx.ExecContext(ctx, rollbackTo); broken != nil {
-			return err, fmt.Errorf("undo another's work: %w", broken)
-		}
-	}
-	if _, broken = tx.ExecContext(ctx, releaseSavepoint); broken != nil {
-		return err, fmt.Errorf("end a savepoint: %w", broken)
-	}
-	return err, nil
-}
-
-// result is what a unit's work returned.
-type result struct {
-	unit unit
-	err  error
-}
-
-// answer tells each caller its own result or, if the transaction failed, that: also those whose work
-// was refused, since they may have been refused for what others wrote in it.
-func answer(group []result, failed error) {
-	for _, r := range group {
-		if failed != nil {
-			r.err = failed
-		}
-		r.unit.done <- r.err
-	}
 }

@@ -300,6 +300,32 @@ func TestTransactionLost(t *testing.T) {
 	require.Equal(t, []string{"c"}, kept(t, s))
 }
 
+// TestContextEndsInAStatement is the trap of interrupting SQLite, which undoes the whole transaction.
+func TestContextEndsInAStatement(t *testing.T) {
+	s := file(t)
+	_, err := s.Writer().Exec(`CREATE VIEW numbers AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000) SELECT i FROM n;
+		CREATE TRIGGER slow BEFORE INSERT ON krediitkaardi_teavitused WHEN NEW.tellimuse_id = 'slow'
+		BEGIN INSERT INTO adapter_suspicion (at, order_id, emta_order_id, reason) SELECT '', 0, 'slow', count(*) FROM numbers; END`)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	l := hold(t, s)
+	l.add(func() error { return keep(t.Context(), s, "a") })
+	l.add(func() error {
+		return s.Notified(ctx, "slow", func(order.Known) (order.Change, error) {
+			time.AfterFunc(time.Millisecond, cancel) // the statement takes a hundred times as long
+			return note("slow"), nil
+		})
+	})
+	l.add(func() error { return keep(t.Context(), s, "b") })
+	l.open()
+	errs := l.wait()
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, errs[1], context.Canceled)
+	require.NoError(t, errs[2])
+	require.Equal(t, []string{"a", "b"}, kept(t, s))
+}
+
 // TestContextEndsInLine has callers leave while nothing moves, and their work not run afterwards.
 func TestContextEndsInLine(t *testing.T) {
 	s := file(t)
@@ -370,7 +396,8 @@ func TestQueueFull(t *testing.T) {
 func TestCloseFinishes(t *testing.T) {
 	s := file(t)
 	l := hold(t, s)
-	for _, id := range names(5) {
+	s.ShareFor(0) // so that the last of them have their transactions when Close has long begun
+	for _, id := range names(20) {
 		l.add(func() error { return keep(t.Context(), s, id) })
 	}
 	closed := make(chan error, 1)
@@ -385,7 +412,7 @@ func TestCloseFinishes(t *testing.T) {
 	require.NoError(t, <-closed)
 	require.ErrorIs(t, keep(t.Context(), s, "late"), sqlite.ErrClosed())
 	require.NoError(t, s.Close(), "twice")
-	require.Equal(t, names(5), kept(t, reopened(t, s)))
+	require.Equal(t, names(20), kept(t, reopened(t, s)))
 }
 
 // TestCloseAmongCallers closes at any moment: what was answered is there, what was refused is not.
