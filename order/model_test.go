@@ -96,6 +96,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"notification": run(m.notification), "notification again": run(m.notification), "unknown id": run(m.unknownID),
 		"operator": run(m.operator), "core": run(m.core), "mischief": run(m.mischief), "mischief again": run(m.mischief),
 		"in the middle": run(m.inTheMiddle), "crash": run(m.crash), "change amount": run(m.changeAmount),
+		"refresh in a bad world": run(m.badRefresh), "told in the middle": run(m.toldInTheMiddle),
 		"": func(t *rapid.T) { m.check(t) },
 	}
 }
@@ -210,7 +211,7 @@ func (m *model) notification(t *rapid.T) func() {
 func (m *model) deliver(i int) {
 	pending := m.emta.Pending()
 	m.history.record()
-	if i >= len(pending) {
+	if i < 0 || i >= len(pending) {
 		return
 	}
 	id := pending[i].OrderID
@@ -282,7 +283,10 @@ func (m *model) read(confirm bool) {
 
 // mischief queues what the next call of an operation does wrong.
 func (m *model) mischief(t *rapid.T) func() {
-	operation := rapid.SampledFrom([]string{opInit, opInit, opGet, opGet, opList, opCancel}).Draw(t, "operation")
+	return m.mischiefOf(t, rapid.SampledFrom([]string{opInit, opInit, opGet, opGet, opList, opCancel}).Draw(t, "operation"))
+}
+
+func (m *model) mischiefOf(t *rapid.T, operation string) func() {
 	names := anywhereWrong
 	switch operation {
 	case opInit:
@@ -394,6 +398,47 @@ func (m *model) inTheMiddle(t *rapid.T) func() {
 		} else {
 			m.wire.after = func(string) { act() }
 		}
+	}
+}
+
+// badRefresh has an operator ask EMTA while it misbehaves.
+func (m *model) badRefresh(t *rapid.T) func() {
+	known := m.knownToEMTA()
+	if len(known) == 0 {
+		return func() {}
+	}
+	id, misbehave := rapid.SampledFrom(known).Draw(t, "order"), m.mischiefOf(t, opGet)
+	return func() {
+		misbehave()
+		_, err := m.module.Refresh(context.Background(), id, operator)
+		m.expectCode(err, order.OutcomeUnknown, order.InProgress)
+	}
+}
+
+func (m *model) knownToEMTA() []int64 {
+	var ids []int64
+	for _, o := range m.orders() {
+		if o.EMTAOrderID != "" {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids
+}
+
+// toldInTheMiddle notifies of a move, and of another while the first notification is processed: the trap of EMTA §6.
+func (m *model) toldInTheMiddle(t *rapid.T) func() {
+	first, second := m.payer(t), m.payer(t)
+	newest := func() { m.deliver(len(m.emta.Pending()) - 1) }
+	return func() {
+		first()
+		newest()
+		m.wire.mu.Lock()
+		m.wire.after = func(string) {
+			second()
+			newest()
+		}
+		m.wire.mu.Unlock()
+		m.work(nil)()
 	}
 }
 
