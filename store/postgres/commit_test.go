@@ -15,6 +15,7 @@ import (
 // not there. No method that writes may return before it does. Those who wait, wait together: one
 // flush of the server's log serves all of them.
 func TestNoEarlyAnswer(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	address := server.Database(t)
 	s := open(t, address)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestCheckDurability(t *testing.T) {
+	t.Parallel()
 	s := open(t, postgrestest.Open(t))
 	require.NoError(t, s.CheckDurability(t.Context()))
 	require.NoError(t, s.CheckDurability(t.Context()), "it gives back what it takes")
@@ -19,6 +20,7 @@ func TestCheckDurability(t *testing.T) {
 
 // TestCheckDurabilitySession has settings that a role, a database or the address may change.
 func TestCheckDurabilitySession(t *testing.T) {
+	t.Parallel()
 	address := postgrestest.Open(t)
 	for _, row := range []struct{ parameter, want string }{
 		{"synchronous_commit=off", "synchronous_commit is off, want on"},
@@ -43,6 +45,7 @@ func TestCheckDurabilitySession(t *testing.T) {
 
 // TestCheckDurabilityEveryConnection spoils one connection of the pool, each in turn.
 func TestCheckDurabilityEveryConnection(t *testing.T) {
+	t.Parallel()
 	const size = 3
 	s := open(t, postgrestest.Open(t)+"&pool_max_conns=3")
 	for nth := range size {
@@ -56,6 +59,7 @@ func TestCheckDurabilityEveryConnection(t *testing.T) {
 
 // TestCheckDurabilityServer has settings of a whole server, and one that became a standby.
 func TestCheckDurabilityServer(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t, "fsync=off", "full_page_writes=off", "synchronous_commit=off")
 	address := server.Database(t)
 	s := open(t, address+"&target_session_attrs=any")

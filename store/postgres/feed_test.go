@@ -37,6 +37,7 @@ func feed(t *testing.T, s *postgres.Store, after int64) (ids []string, last int6
 // TestFeedTrap shows the trap that the lock of the feed's end is for: a transaction that takes a number and
 // commits late is passed over by a reader. The writer here does not take the lock.
 func TestFeedTrap(t *testing.T) {
+	t.Parallel()
 	s, address := migrated(t)
 	o := started(t, s, 5, "emta-1")
 	late, err := connect(t, address).Begin(t.Context())
@@ -55,6 +56,7 @@ func TestFeedTrap(t *testing.T) {
 
 // TestFeedOrder is the same with a writer as our own are: who comes second waits, and has the greater number.
 func TestFeedOrder(t *testing.T) {
+	t.Parallel()
 	s, address := migrated(t)
 	o := started(t, s, 5, "emta-1")
 	watcher := connect(t, address)
@@ -92,6 +94,7 @@ func TestFeedOrder(t *testing.T) {
 
 // TestListen hears of what another store appends, also after its connection was cut.
 func TestListen(t *testing.T) {
+	t.Parallel()
 	s, address := migrated(t)
 	other := open(t, address)
 	o := started(t, s, 5, "emta-1")

@@ -28,6 +28,7 @@ func requireStatus(t *testing.T, s *postgres.Store, applied bool) {
 }
 
 func TestMigrateTwice(t *testing.T) {
+	t.Parallel()
 	address := postgrestest.Open(t)
 	s := open(t, address)
 	empty := dump(t, address)
@@ -80,6 +81,7 @@ func dump(t *testing.T, address string) string {
 
 // TestTables compares the columns with those of the specification (EMTA §3), which the file names.
 func TestTables(t *testing.T) {
+	t.Parallel()
 	_, address := migrated(t)
 	want, err := os.ReadFile(filepath.Join("testdata", "columns.txt"))
 	require.NoError(t, err)
@@ -94,6 +96,7 @@ func TestTables(t *testing.T) {
 
 // TestMigrateAtOnce has many replicas start on an empty database.
 func TestMigrateAtOnce(t *testing.T) {
+	t.Parallel()
 	const replicas = 5
 	address := postgrestest.Open(t)
 	type outcome struct {
@@ -122,6 +125,7 @@ func TestMigrateAtOnce(t *testing.T) {
 
 // TestMigrateExisting has tables that a core database might hold.
 func TestMigrateExisting(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	address := postgrestest.Open(t)
 	script, err := os.ReadFile(filepath.Join("testdata", "existing.sql"))
@@ -196,6 +200,7 @@ func contents(t *testing.T, address string) string {
 
 // TestMigrateRefuses has tables that cannot be used as they are; the migration stops and says why.
 func TestMigrateRefuses(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct{ name, script, want string }{
 		{"a key without a default", `CREATE TABLE atis.maksemooduli_tellimused (id bigint PRIMARY KEY)`,
 			"table atis.maksemooduli_tellimused: its id must be"},
@@ -221,6 +226,7 @@ func TestMigrateRefuses(t *testing.T) {
 
 // TestMigrateReference has the announcements' table there and no orders yet.
 func TestMigrateReference(t *testing.T) {
+	t.Parallel()
 	address := postgrestest.Open(t)
 	run(t, address, `CREATE SCHEMA atis; CREATE TABLE atis.teated (id integer PRIMARY KEY); INSERT INTO atis.teated VALUES (5)`)
 	s := open(t, address)

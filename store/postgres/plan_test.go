@@ -21,6 +21,7 @@ import (
 // whole table, sort more than a page, or touch many pages. ADAPTER_TEST_EXPLAIN_ORDERS sets how many orders (make explain: 1,000,000,
 // with all plans shown).
 func TestPlans(t *testing.T) {
+	t.Parallel()
 	const few = 20_000
 	orders := few
 	if given := os.Getenv("ADAPTER_TEST_EXPLAIN_ORDERS"); given != "" {

@@ -19,6 +19,7 @@ import (
 // TestStore runs the contract on one database that is emptied in between, which takes a tenth of the
 // time of a new one.
 func TestStore(t *testing.T) {
+	t.Parallel()
 	_, address := migrated(t)
 	storetest.Run(t, func(tb testing.TB) storetest.Store {
 		run(tb, address, `DELETE FROM atis.adapter_audit; DELETE FROM atis.adapter_suspicion; DELETE FROM atis.adapter_event;

@@ -38,6 +38,7 @@ func as(t *testing.T, address, user string) string {
 // TestTwoRoles follows the operator's page: an administrator migrates, and a role that may not change the
 // schema serves.
 func TestTwoRoles(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t, "fsync=off") // roles are the whole server's
 	roles, rights, _ := strings.Cut(documented(t, ""), "CREATE SCHEMA")
 	rights = "CREATE SCHEMA" + rights
