@@ -62,13 +62,24 @@ func Queries() map[string]string {
 // OnCommit has hook run at each commit of the store, before it is made; what hook returns other than 0 makes
 // it fail.
 func (s *Store) OnCommit(ctx context.Context, hook func() int32) error {
+	return s.hook(ctx, func(c driver.HookRegisterer) { c.RegisterCommitHook(hook) })
+}
+
+// OnRow has hook run in a statement, before each row that it writes.
+func (s *Store) OnRow(ctx context.Context, hook func(table string)) error {
+	return s.hook(ctx, func(c driver.HookRegisterer) {
+		c.RegisterPreUpdateHook(func(row driver.SQLitePreUpdateData) { hook(row.TableName) })
+	})
+}
+
+func (s *Store) hook(ctx context.Context, register func(c driver.HookRegisterer)) error {
 	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	return conn.Raw(func(c any) error {
-		c.(driver.HookRegisterer).RegisterCommitHook(hook)
+		register(c.(driver.HookRegisterer))
 		return nil
 	})
 }
