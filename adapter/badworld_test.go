@@ -1,12 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +54,9 @@ func (r badRow) wants(operation string) order.Code {
 
 // badTimeout is emta.timeout in these tests: far more than a call on loopback takes.
 const badTimeout = 1000 * time.Millisecond
+
+// rowsOfStage is after how many rows a new stage comes, so that EMTA's list does not grow and grow.
+const rowsOfStage = 40
 
 // stage is the program, whose calls go through a relay to the simulators. No background work calls meanwhile.
 type stage struct {
@@ -163,7 +165,7 @@ func (s *stage) tryInit(t *testing.T, row badRow) {
 		require.Equal(t, "created", found.State)
 		require.Equal(t, made[0].ID, found.EMTAOrderID)
 	}
-	require.LessOrEqual(t, s.relay.inits(key), 1, "a second Init for the same row")
+	require.Equal(t, 1, s.relay.inits(key), "Inits of the row")
 }
 
 // tryGet refreshes an order that the payer has begun to pay meanwhile, which shows only by an answer that counts.
@@ -235,8 +237,11 @@ func TestBadWorld(t *testing.T) {
 	for _, operation := range []string{simulator.OperationInit, simulator.OperationGet, simulator.OperationCancel, simulator.OperationList} {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, nil)
-			for _, row := range rows {
+			var s *stage
+			for i, row := range rows {
+				if i%rowsOfStage == 0 {
+					s = newStage(t, nil)
+				}
 				if row.further && operation != simulator.OperationInit || testing.Short() && (row.further || row.slow) {
 					continue
 				}
@@ -253,10 +258,10 @@ func TestBadWorld(t *testing.T) {
 						s.tryList(t, row)
 					}
 				})
+				require.Zero(t, s.relay.wandered.Load(), "a redirect was followed")
+				require.Less(t, s.relay.most.Load(), int64(mostRead), "bytes of one answer that were read")
+				s.relay.onceEach(t)
 			}
-			require.Zero(t, s.relay.wandered.Load(), "a redirect was followed")
-			require.Less(t, s.relay.most.Load(), int64(mostRead), "bytes of one answer that were read")
-			s.relay.onceEach(t)
 		})
 	}
 }
@@ -290,7 +295,7 @@ func TestReportedRequestHash(t *testing.T) {
 	s := newStage(t, func(settings *Settings) { settings.XRoad.RequestHash = "report" })
 	for problem, answer := range map[string]badAnswer{
 		"wrong": changed(hashValue, func(string) string { return ">Zm9yZ2Vk<" }), "missing": changed(hashElement, func(string) string { return "" }),
-		"algorithm": changed(literal("xmlenc#sha512"), func(string) string { return "xmlenc#md5" }),
+		"algorithm": changed(regexp.QuoteMeta("xmlenc#sha512"), func(string) string { return "xmlenc#md5" }),
 	} {
 		row := badRow{answer: answer, init: taken, get: taken, cancel: taken, list: taken}
 		s.arm(t, simulator.OperationInit, row)
@@ -337,8 +342,3 @@ func metric(t testing.TB, p *Program, name, label string) float64 {
 	require.Fail(t, "no metric "+name+" of "+label)
 	return 0
 }
-
-var errNotIn = errors.New("the answer does not hold what is to be changed")
-
-// literal is a pattern for the text itself.
-func literal(text string) string { return strings.NewReplacer(".", `\.`, "#", "#").Replace(text) }

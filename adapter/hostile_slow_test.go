@@ -81,6 +81,33 @@ func TestSlowSenders(t *testing.T) {
 	}
 }
 
+// Large requests wait for one another, and a small one waits for none of them, however slow they are.
+func TestLargeRequestsWait(t *testing.T) {
+	v := startVictim(t)
+	start := head(v, "POST", emtaPath, contentTypeXML, "Transfer-Encoding: chunked") + "8000\r\n" + strings.Repeat(" ", 0x8000)
+	var slow []net.Conn
+	for range 3 * largeRequests {
+		conn, err := net.Dial("tcp", v.address)
+		require.NoError(t, err)
+		defer conn.Close()
+		require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+		_, err = io.WriteString(conn, start)
+		require.NoError(t, err)
+		slow = append(slow, conn)
+	}
+	v.probe(t, "slow large requests")
+	for _, conn := range slow {
+		_, err := io.WriteString(conn, "\r\n0\r\n\r\n")
+		require.NoError(t, err)
+	}
+	for _, conn := range slow {
+		got, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.Contains(t, string(got), "must not be empty")
+	}
+	v.probe(t, "large requests")
+}
+
 // The times of a running program are those that its documents tell.
 func TestSenderTimesOfTheProgram(t *testing.T) {
 	program, _ := running(t, simulator.Options{}, nil)

@@ -41,10 +41,11 @@ const accepted = "cpgOrderNotifyResponse"
 const (
 	heapGrowth   = 16 << 20
 	systemGrowth = 256 << 20
-	// atOnce is how soon the next good request is answered; it takes milliseconds, on a busy machine tens of them.
-	atOnce = 2 * time.Second
+	// atOnce is how soon the next good request is answered. It takes milliseconds, of which the commit is most; on a machine
+	// whose disk is busy with other things, hundreds of them.
+	atOnce = 3 * time.Second
 	// patience is how long an answer, or the end of the connection, is waited for before the server counts as hung.
-	patience = 20 * time.Second
+	patience = 2 * time.Minute
 )
 
 // victim is the program under attack: with one order that EMTA knows, one in creation, no background work.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 )
 
 // Limits of what callers at the same time can make us hold (design §6). A notification has two kilobytes, and any number of
@@ -17,7 +18,8 @@ const (
 )
 
 // boundLargeRequests lets a large request wait, unread, for one of few places. Small ones never wait, whatever large ones do.
-func boundLargeRequests(next http.Handler) http.Handler {
+// Who has waited has the whole time anew to send.
+func boundLargeRequests(whole time.Duration, next http.Handler) http.Handler {
 	places := make(chan struct{}, largeRequests)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if small(r) {
@@ -27,6 +29,8 @@ func boundLargeRequests(next http.Handler) http.Handler {
 		select {
 		case places <- struct{}{}:
 			defer func() { <-places }()
+			// A connection without deadlines, as in tests of handlers, has none to move.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(whole))
 			next.ServeHTTP(w, r)
 		case <-r.Context().Done(): // the caller has left, or we are
 			panic(http.ErrAbortHandler)

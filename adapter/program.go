@@ -169,7 +169,7 @@ func (p *Program) handle(watch Watch) error {
 	for _, l := range p.servers {
 		switch l.name {
 		case "xroad":
-			l.http.Handler = observe("emta", p.log, p.now, watch.Inbound, xroad)
+			l.http.Handler = observe("emta", p.log, p.now, watch.Inbound, boundLargeRequests(p.senders.whole, xroad))
 		case "core":
 			l.http.Handler = observe("core", p.log, p.now, watch.Inbound, core)
 		case "ops":

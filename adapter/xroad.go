@@ -30,7 +30,7 @@ func xroadHandler(s Settings, address string, orders *order.Module, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	return boundLargeRequests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reading := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
 		case r.URL.Path == emtaPath && reading && r.URL.RawQuery != "":
@@ -42,5 +42,5 @@ func xroadHandler(s Settings, address string, orders *order.Module, log *slog.Lo
 		default:
 			nothing.ServeHTTP(w, r)
 		}
-	})), nil
+	}), nil
 }

@@ -31,7 +31,8 @@ func (m *Module) serveNotify(ctx context.Context, request *soap.Request, _ *elem
 		return err
 	}
 	known := false
-	err = m.store.Notified(ctx, id, func(k Known) (Change, error) {
+	// What has come whole is kept even if the caller has left, or has closed its half of the connection, which looks the same.
+	err = m.store.Notified(context.WithoutCancel(ctx), id, func(k Known) (Change, error) {
 		known = k.Order != nil
 		return m.decision().notified(k, id), nil
 	})
