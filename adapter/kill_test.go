@@ -63,7 +63,7 @@ func TestKill(t *testing.T) {
 		// Orders are asked about all the time, expire, and are notified of three times.
 		{"notifications, polling and expiry", simulator.NotifyRepeat, 20 * time.Second,
 			[]time.Duration{300 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}},
-		// Nothing but polling tells of a payment.
+		// EMTA notifies of nothing by itself: polling finds the payments.
 		{"polling alone", simulator.NotifyNever, 10 * time.Minute, []time.Duration{300 * time.Millisecond, time.Second}},
 	} {
 		all.Go(func() {
