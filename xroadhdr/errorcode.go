@@ -25,7 +25,7 @@ const (
 // dotted X-Road origin is a provider's own: Origin is "" and Group is E. So are "Client" and "Server"
 // alone and every QName such as "soap:Client.x": security servers write plain strings (§3.5).
 func ParseErrorCode(s string) ErrorCode {
-	normal := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(s)), "_", "")
+	normal := strings.TrimSpace(strings.ReplaceAll(strings.ToLower(s), "_", ""))
 	for _, origin := range []string{originClient, originClientProxy, originServerProxy} {
 		rest, ok := strings.CutPrefix(normal, origin+".")
 		if !ok {
