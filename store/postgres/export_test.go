@@ -32,10 +32,12 @@ func (s *Store) SpoilConnection(ctx context.Context, size, nth int, statement st
 	return err
 }
 
-// LockFeed is how a transaction takes the end of the feed, and AppendEvent how it appends.
+// LockFeed is how a transaction takes the end of the feed, AppendEvent how it appends, and LockMigrations
+// how a session takes its turn to migrate.
 const (
-	LockFeed    = lockFeed
-	AppendEvent = appendEvent
+	LockFeed       = lockFeed
+	AppendEvent    = appendEvent
+	LockMigrations = lockMigrations
 )
 
 // Queries are the statements of requests and due searches, by name, with arguments that meet rows in the middle of

@@ -3,10 +3,15 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"ametlikudteadaanded.ee/adapter/order"
@@ -50,6 +55,88 @@ func TestConnectionCut(t *testing.T) {
 	require.Empty(t, list)
 	_, err = s.Change(t.Context(), o.ID, "", attempt(func() {}))
 	require.NoError(t, err)
+}
+
+// TestAnswerLost loses the answer to a COMMIT on its way. The change is done, and must be neither reported as done nor
+// done a second time.
+func TestAnswerLost(t *testing.T) {
+	t.Parallel()
+	direct, address := migrated(t)
+	o := started(t, direct, 5, "emta-1")
+	r := newRelay(t, address)
+	s := open(t, r.address+"&pool_max_conns=1")
+	_, err := s.Change(t.Context(), o.ID, "", attempt(func() {})) // after it the statements are prepared
+	require.NoError(t, err)
+	decided := 0
+	_, err = s.Change(t.Context(), o.ID, "", attempt(func() {
+		decided++
+		r.lose.Store(true)
+	}))
+	require.Error(t, err)
+	require.False(t, r.lose.Load(), "an answer was lost")
+	require.Equal(t, 1, decided)
+	got, err := s.Order(t.Context(), o.ID)
+	require.NoError(t, err)
+	require.Equal(t, 2, got.Attempts)
+	list, err := s.Events(t.Context(), 0, 10)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+}
+
+// relay stands between a store and its server.
+type relay struct {
+	address string
+	lose    atomic.Bool // the server's next answer and the connection
+}
+
+func newRelay(t *testing.T, address string) *relay {
+	t.Helper()
+	config, err := pgx.ParseConfig(address)
+	require.NoError(t, err)
+	network, server := pgconn.NetworkAddress(config.Host, config.Port)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	q := u.Query()
+	q.Del("host")
+	q.Set("sslmode", "disable")
+	u.Host, u.RawQuery = listener.Addr().String(), q.Encode()
+	r := &relay{address: u.String()}
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go r.serve(client, network, server)
+		}
+	}()
+	return r
+}
+
+func (r *relay) serve(client net.Conn, network, address string) {
+	defer client.Close()
+	server, err := net.Dial(network, address)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	go func() {
+		io.Copy(server, client)
+		server.Close()
+	}()
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := server.Read(buffer)
+		if err != nil || r.lose.CompareAndSwap(true, false) {
+			return
+		}
+		if _, err := client.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
 }
 
 // TestIdleConnectionsCut ends all sessions while nobody uses them, as a restart of the server does: no call

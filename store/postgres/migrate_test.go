@@ -94,7 +94,7 @@ func TestTables(t *testing.T) {
 	require.Equal(t, string(want), strings.Join(got, "\n")+"\n")
 }
 
-// TestMigrateAtOnce has many replicas start on an empty database.
+// TestMigrateAtOnce has many replicas come to an empty database before the first of them gets its turn.
 func TestMigrateAtOnce(t *testing.T) {
 	t.Parallel()
 	const replicas = 5
@@ -104,6 +104,9 @@ func TestMigrateAtOnce(t *testing.T) {
 		err   error
 	}
 	outcomes := make(chan outcome, replicas)
+	holder := connect(t, address)
+	_, err := holder.Exec(t.Context(), postgres.LockMigrations)
+	require.NoError(t, err)
 	for range replicas {
 		s := open(t, address)
 		go func() {
@@ -111,6 +114,8 @@ func TestMigrateAtOnce(t *testing.T) {
 			outcomes <- outcome{names, err}
 		}()
 	}
+	waiting(t, connect(t, address), replicas)
+	require.NoError(t, holder.Close(t.Context()))
 	var all []string
 	for range replicas {
 		o := <-outcomes
