@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -14,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ametlikudteadaanded.ee/adapter/simulator"
+	"ametlikudteadaanded.ee/adapter/xroadhdr"
 )
 
 // called runs the command against the world and returns what it printed.
@@ -159,4 +164,26 @@ func TestAnsweredLogLine(t *testing.T) {
 	at, err := time.Parse("2006-01-02T15:04:05.000Z07:00", line.Time)
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now(), at, time.Minute)
+}
+
+// The level of a line says whose trouble it is: ours wakes somebody, a caller that left nobody.
+func TestAnsweredLogLevel(t *testing.T) {
+	for _, row := range []struct {
+		status int
+		err    error
+		level  string
+	}{
+		{200, nil, "INFO"}, {404, nil, "INFO"}, {422, errors.New("field"), "INFO"},
+		{500, errors.New("disk full"), "ERROR"}, {500, nil, "INFO"},
+		{502, errors.New("refused"), "WARN"}, {504, errors.New("timeout"), "WARN"},
+		{504, fmt.Errorf("waiting: %w", context.Canceled), "INFO"}, {500, context.Canceled, "INFO"},
+	} {
+		var log bytes.Buffer
+		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			xroadhdr.ExchangeFrom(r.Context()).Err = row.err
+			w.WriteHeader(row.status)
+		})
+		observe("core", newLogger(&log, slog.LevelDebug), time.Now, nil, next).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		require.Contains(t, log.String(), `"level":"`+row.level+`"`, "%v", row)
+	}
 }

@@ -64,8 +64,12 @@ func (in inbound) log(ctx context.Context, log *slog.Logger) {
 	if cause != nil {
 		attrs = append(attrs, "error", cause.Error())
 	}
-	if in.Status >= 500 && cause != nil {
-		level = slog.LevelError
+	switch {
+	case errors.Is(cause, context.Canceled): // the caller left
+	case in.Status == http.StatusInternalServerError && cause != nil:
+		level = slog.LevelError // ours
+	case in.Status > http.StatusInternalServerError:
+		level = slog.LevelWarn // a partner's, told to the core as such
 	}
 	log.Log(ctx, level, "answered", attrs...)
 }

@@ -304,8 +304,12 @@ func (p *Program) work() {
 	ctx, end := context.WithCancel(context.Background())
 	p.endWork = end
 	p.working.Go(func() { p.orders.Run(ctx) })
-	if p.webhook != nil {
-		p.working.Go(func() { p.webhook.Run(ctx) })
+	if p.webhook == nil {
+		return
+	}
+	p.working.Go(func() { p.webhook.Run(ctx) })
+	if others, ok := p.store.(store.Listener); ok {
+		p.working.Go(func() { others.Listen(ctx, p.webhook.Wake) })
 	}
 }
 
