@@ -83,6 +83,54 @@ func TestAnswerLost(t *testing.T) {
 	require.Len(t, list, 2)
 }
 
+// TestAnswerLostBefore loses the answer to what a change reads, and to a read: nothing can have come of them, so they
+// are tried again.
+func TestAnswerLostBefore(t *testing.T) {
+	t.Parallel()
+	direct, address := migrated(t)
+	o := started(t, direct, 5, "emta-1")
+	r := newRelay(t, address)
+	s := open(t, r.address+"&pool_max_conns=1")
+	r.lose.Store(true)
+	written, err := s.Change(t.Context(), o.ID, "", attempt(func() {}))
+	require.NoError(t, err)
+	require.False(t, r.lose.Load(), "an answer was lost")
+	require.Equal(t, 1, written.Attempts)
+	r.lose.Store(true)
+	_, err = s.Order(t.Context(), o.ID)
+	require.NoError(t, err)
+	require.False(t, r.lose.Load(), "an answer was lost")
+}
+
+// TestCommitRefused has a server that carries out statements and then refuses to commit them.
+func TestCommitRefused(t *testing.T) {
+	t.Parallel()
+	s, address := migrated(t)
+	o := started(t, s, 5, "emta-1")
+	_, err := s.TakeOrder(t.Context(), o.ID, noon, order.Lease{Token: "a", Until: noon.Add(time.Minute)})
+	require.NoError(t, err)
+	run(t, address, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused at the commit'; END $$;
+		CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON atis.adapter_order DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	for name, work := range map[string]func() error{
+		"Change": func() error {
+			_, err := s.Change(t.Context(), o.ID, "", attempt(func() {}))
+			return err
+		},
+		"RenewOrder":   func() error { return s.RenewOrder(t.Context(), o.ID, order.Lease{Token: "a", Until: noon}) },
+		"ReleaseOrder": func() error { return s.ReleaseOrder(t.Context(), o.ID, "a") },
+		"TakeOrder": func() error {
+			_, err := s.TakeOrder(t.Context(), o.ID, noon, order.Lease{Token: "a", Until: noon})
+			return err
+		},
+	} {
+		require.ErrorContains(t, work(), "refused at the commit", name)
+	}
+	run(t, address, `DROP TRIGGER refuse ON atis.adapter_order`)
+	written, err := s.Change(t.Context(), o.ID, "a", attempt(func() {}))
+	require.NoError(t, err, "the lease is held as before")
+	require.Equal(t, 1, written.Attempts)
+}
+
 // relay stands between a store and its server.
 type relay struct {
 	address string
