@@ -40,12 +40,33 @@ func TestNoEarlyAnswer(t *testing.T) {
 		_, err = admin.Exec(t.Context(), `SELECT pg_reload_conf()`)
 		require.NoError(t, err)
 	}
+	_, err = admin.Exec(t.Context(), `CREATE TABLE probe (n int)`)
+	require.NoError(t, err)
 	set("nobody")
 	require.Eventually(t, func() bool {
 		var names string
 		err := admin.QueryRow(t.Context(), `SHOW synchronous_standby_names`).Scan(&names)
 		return err == nil && names == "nobody"
 	}, 30*time.Second, 5*time.Millisecond)
+
+	// Commits wait once the server's checkpointer has read the setting too: a write of the test's own shows when.
+	waiting := func() int {
+		var n int
+		err := admin.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'`).Scan(&n)
+		require.NoError(t, err)
+		return n
+	}
+	probe, written := connect(t, address), make(chan error, 1)
+	write := func() { _, err := probe.Exec(t.Context(), `INSERT INTO probe VALUES (1)`); written <- err }
+	go write()
+	for waiting() == 0 {
+		select {
+		case err := <-written:
+			require.NoError(t, err)
+			go write()
+		default:
+		}
+	}
 
 	works := map[string]func() error{
 		"Delivered": func() error { return s.Delivered(t.Context(), taken[0].Event.Seq, "w", noon) },
@@ -76,17 +97,14 @@ func TestNoEarlyAnswer(t *testing.T) {
 	for name, work := range works {
 		go func() { answers <- answer{name, work()} }()
 	}
-	require.Eventually(t, func() bool {
-		var n int
-		err := admin.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'`).Scan(&n)
-		return err == nil && n == len(works)
-	}, 15*time.Second, 5*time.Millisecond, "all wait for the server's word, at once")
+	require.Eventually(t, func() bool { return waiting() == len(works)+1 }, 15*time.Second, 5*time.Millisecond, "all wait for the server's word, at once")
 	select {
 	case a := <-answers:
 		t.Fatalf("%s answered %v before its commit was confirmed", a.name, a.err)
 	default:
 	}
 	set("")
+	require.NoError(t, <-written)
 	for range works {
 		a := <-answers
 		require.NoError(t, a.err, a.name)
