@@ -150,7 +150,11 @@ func newFigureGauges(p *Program) *figureGauges {
 }
 
 // Describe is for prometheus.Collector.
-func (g *figureGauges) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(g, ch) }
+func (g *figureGauges) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{g.orders, g.due, g.open, g.unclaim, g.held, g.backlog} {
+		ch <- d
+	}
+}
 
 // Collect is for prometheus.Collector. A database that does not answer leaves the gauges out.
 func (g *figureGauges) Collect(ch chan<- prometheus.Metric) {
