@@ -69,7 +69,8 @@ var table = map[string]row{
 	"wsdl":               {},
 	"openapi":            {},
 	"event":              {ours: []string{"rest"}},
-	"exchangelog":        {ours: []string{"xroadhdr"}, outside: []string{etree, signatures}},
+	"mask":               {},
+	"exchangelog":        {ours: []string{"xroadhdr", "mask"}, outside: []string{etree, signatures}},
 	"order":              counterpart,
 	"mandate":            counterpart,
 	"store/postgres":     {ours: stores, outside: []string{pgx, goose, decimal}},
@@ -79,7 +80,7 @@ var table = map[string]row{
 	"store":              {ours: append([]string{"store/postgres", "store/sqlite"}, stores...)},
 	"simulator":          {ours: []string{"soap", "rest", "xroadhdr", "wsdl"}, outside: []string{etree, decimal}},
 	"adapter": {
-		ours: append([]string{"xroadhdr", "soap", "rest", "wsdl", "openapi", "simulator", "store", "store/postgres", "store/sqlite"},
+		ours: append([]string{"xroadhdr", "soap", "rest", "wsdl", "openapi", "simulator", "mask", "store", "store/postgres", "store/sqlite"},
 			stores...),
 		// etree for the commands that show messages, decimal for the demo's wrong amount.
 		outside: []string{kong, yaml, otel, "github.com/prometheus/client_golang", etree, decimal},
