@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"ametlikudteadaanded.ee/adapter/rest"
 	"ametlikudteadaanded.ee/adapter/xroadhdr"
 )
 
@@ -52,43 +51,16 @@ func (c *callCommand) callREST(ctx context.Context, s Settings, h xroadhdr.Heade
 	return err
 }
 
-// restRequest builds {method} /r1/{service}{path} (§6.1). Encoded parts stay as they are.
+// restRequest is the HTTP request to the security server.
 func (c *callCommand) restRequest(ctx context.Context, s Settings, h xroadhdr.Header) (*http.Request, error) {
-	method := strings.ToUpper(c.REST)
-	if h.Service.SubsystemCode == "" || h.Service.ServiceVersion != "" {
-		return nil, errors.New("a REST service is instance/class/member/subsystem/code: a version stands in its path (--path)")
-	}
-	if c.Path != "" && !strings.HasPrefix(c.Path, "/") && !strings.HasPrefix(c.Path, "?") {
-		return nil, errors.New("--path must begin with / or ?")
-	}
-	var body []byte
+	call := rest.Call{Header: h, Method: strings.ToUpper(c.REST), Path: c.Path, ContentType: c.Type}
 	if c.Body != "" {
-		if !slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, method) {
-			return nil, fmt.Errorf("a security server does not deliver the body of a %s: only those of POST, PUT and PATCH (fact sheet §6.1)", method)
-		}
 		var err error
-		if body, err = c.readBody(); err != nil {
+		if call.Body, err = c.readBody(); err != nil {
 			return nil, err
 		}
 	}
-	target, err := url.Parse(strings.TrimSuffix(s.XRoad.SecurityServer, "/") + "/r1/" + h.Service.Path() + c.Path)
-	if err != nil {
-		return nil, fmt.Errorf("--path: %w", err)
-	}
-	r, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("--rest: %w", err)
-	}
-	sent := h
-	sent.Service = xroadhdr.ServiceID{} // the path names it
-	if err := sent.WriteHTTP(r.Header); err != nil {
-		return nil, err
-	}
-	r.Header.Set("Accept", "application/json")
-	if c.Body != "" {
-		r.Header.Set("Content-Type", c.Type)
-	}
-	return r, nil
+	return call.Request(ctx, s.XRoad.SecurityServer)
 }
 
 func printRequest(out io.Writer, r *http.Request) error {

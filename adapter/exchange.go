@@ -49,8 +49,11 @@ func (in inbound) log(ctx context.Context, log *slog.Logger) {
 		"status", in.Status, "ms", in.Took.Milliseconds()}
 	if in.Service != (xroadhdr.ServiceID{}) {
 		attrs = append(attrs, "client", clipped(in.Client.String()), "service", clipped(in.Service.String()))
-	} else {
+	} else if in.Route == "" {
 		attrs = append(attrs, "path", clipped(in.Path))
+	}
+	if in.Route != "" {
+		attrs = append(attrs, "route", in.Route)
 	}
 	if in.Fault != "" {
 		attrs = append(attrs, "fault", in.Fault)

@@ -16,6 +16,7 @@ const (
 	ruleFormat    = "format"
 	ruleUnknown   = "unknown"
 	ruleDuplicate = "duplicate"
+	ruleRequired  = "required" // a header field that is missing
 )
 
 // Decode reads the JSON body into v, a pointer to a struct, strictly: declared as application/json, UTF-8, one object and
@@ -30,7 +31,20 @@ func Decode(r *http.Request, v any) error {
 	if len(body) == 0 {
 		return malformed("A body is expected.", nil)
 	}
-	return decode(r, body, v)
+	return decode(r, body, v, checkMembers)
+}
+
+// DecodeOpen is Decode for services that X-Road calls: members that are not known are passed over, for the contract may
+// have grown, but one that differs from a known name in case only is refused; and what is wrong with members is 400.
+func DecodeOpen(r *http.Request, v any) error {
+	body, err := read(r)
+	if err != nil {
+		return err
+	}
+	if len(body) == 0 {
+		return malformed("A body is expected.", nil)
+	}
+	return malformedFields(decode(r, body, v, checkKnownMembers))
 }
 
 // DecodeOptional is Decode for an operation whose body may be left out: then v stays as it is.
@@ -39,7 +53,7 @@ func DecodeOptional(r *http.Request, v any) error {
 	if err != nil || len(body) == 0 {
 		return err
 	}
-	return decode(r, body, v)
+	return decode(r, body, v, checkMembers)
 }
 
 func read(r *http.Request) ([]byte, error) {
@@ -57,14 +71,14 @@ func read(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-func decode(r *http.Request, body []byte, v any) error {
+func decode(r *http.Request, body []byte, v any, check func(body []byte, v any) []Field) error {
 	if err := checkMediaType(r.Header); err != nil {
 		return err
 	}
 	if err := checkSyntax(body); err != nil {
 		return err
 	}
-	if fields := checkMembers(body, v); fields != nil {
+	if fields := check(body, v); fields != nil {
 		return Invalid(fields...)
 	}
 	target := reflect.ValueOf(v).Elem()

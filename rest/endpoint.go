@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -40,24 +41,49 @@ type EndpointOptions struct {
 // exchange record, its request id is kept; the problem code and its cause are left there.
 // Two routes for the same method and path are a panic here, not later.
 func NewEndpoint(o EndpointOptions, routes ...Route) http.Handler {
-	if o.MaxBody == 0 {
-		o.MaxBody = defaultMaxBody
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.NewID == nil {
-		o.NewID = rand.Text
-	}
-	e := &endpoint{options: o, router: newRouter()}
+	e := newEndpoint(o.MaxBody, o.Logger, o.NewID, endpoint{problem: plainProblem})
 	for _, r := range routes {
-		for _, method := range r.methods() {
-			e.router.Handle(method, r.routerPath(), func(c *gin.Context) { e.serve(c.Writer, withParameters(c), r) })
+		e.add(r, func(request *http.Request) (Answer, error) { return o.serve(r, request) })
+	}
+	return e
+}
+
+// serve answers a caller who may call the route.
+func (o EndpointOptions) serve(route Route, r *http.Request) (Answer, error) {
+	if o.Authenticate != nil {
+		caller, err := o.Authenticate(r)
+		if err != nil {
+			return Answer{}, err
 		}
+		if !caller.may(route.Scope) {
+			return Answer{}, forbidden(route.Scope)
+		}
+		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
+	}
+	if err := checkActingUser(r); err != nil {
+		return Answer{}, err
+	}
+	return route.Serve(r)
+}
+
+// plainProblem writes a problem as what it is.
+func plainProblem(p Problem) (mediaType string, body any) { return "application/problem+json", p }
+
+// newEndpoint completes e, without routes yet.
+func newEndpoint(maxBody int64, logger *slog.Logger, newID func() string, e endpoint) *endpoint {
+	e.maxBody, e.logger, e.newID, e.router = maxBody, logger, newID, newRouter()
+	if maxBody == 0 {
+		e.maxBody = defaultMaxBody
+	}
+	if logger == nil {
+		e.logger = slog.New(slog.DiscardHandler)
+	}
+	if newID == nil {
+		e.newID = rand.Text
 	}
 	e.router.NoRoute(func(c *gin.Context) { e.notFound(c.Writer, c.Request) })
 	e.router.NoMethod(func(c *gin.Context) { e.notAllowed(c.Writer, c.Request) })
-	return e
+	return &e
 }
 
 // newRouter is gin with everything off that answers or rewrites by itself.
@@ -74,6 +100,13 @@ func newRouter() *gin.Engine {
 	return router
 }
 
+// add answers the route by serve.
+func (e *endpoint) add(route Route, serve func(r *http.Request) (Answer, error)) {
+	for _, method := range route.methods() {
+		e.router.Handle(method, route.routerPath(), func(c *gin.Context) { e.serve(c.Writer, withParameters(c), route, serve) })
+	}
+}
+
 func withParameters(c *gin.Context) *http.Request {
 	for _, p := range c.Params {
 		if value, err := url.PathUnescape(p.Value); err == nil {
@@ -83,27 +116,37 @@ func withParameters(c *gin.Context) *http.Request {
 	return c.Request
 }
 
+// endpoint is what an endpoint of ours and a provider behind X-Road have in common.
 type endpoint struct {
-	options EndpointOptions
+	maxBody int64
+	logger  *slog.Logger
+	newID   func() string
 	router  *gin.Engine
+	problem func(p Problem) (mediaType string, body any) // how a problem is written
+	failure int                                          // the status of our own failures; 0: 500
 }
 
 // ServeHTTP gives the request its id and limits and finds its route.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.router.ServeHTTP(w, e.begin(w, r))
+}
+
+// begin gives the request its id and limits, and the answer the fields that all answers have.
+func (e *endpoint) begin(w http.ResponseWriter, r *http.Request) *http.Request {
 	exchange := xroadhdr.ExchangeFrom(r.Context())
 	if exchange.RequestID == "" {
-		exchange.RequestID = e.options.NewID()
+		exchange.RequestID = e.newID()
 	}
 	r = r.WithContext(xroadhdr.WithExchange(r.Context(), exchange))
-	r.Body = http.MaxBytesReader(w, r.Body, e.options.MaxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, e.maxBody)
 	w.Header().Set(requestIDField, exchange.RequestID)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	e.router.ServeHTTP(w, r)
+	return r
 }
 
-func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, route Route) {
-	answer, err := e.call(r, route)
+func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, route Route, serve func(r *http.Request) (Answer, error)) {
+	answer, err := call(r, serve)
 	var body []byte
 	if err == nil {
 		body, err = encode(answer.Body)
@@ -125,8 +168,8 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, route Route) {
 	write(w, r, status, body)
 }
 
-// call runs the route's handler for a caller who may; its panic is an error.
-func (e *endpoint) call(r *http.Request, route Route) (answer Answer, err error) {
+// call runs a handler; its panic is an error.
+func call(r *http.Request, serve func(r *http.Request) (Answer, error)) (answer Answer, err error) {
 	defer func() {
 		switch p := recover(); {
 		case p == http.ErrAbortHandler:
@@ -135,20 +178,7 @@ func (e *endpoint) call(r *http.Request, route Route) (answer Answer, err error)
 			err = &panicError{value: p, stack: debug.Stack()}
 		}
 	}()
-	if e.options.Authenticate != nil {
-		caller, err := e.options.Authenticate(r)
-		if err != nil {
-			return Answer{}, err
-		}
-		if !caller.may(route.Scope) {
-			return Answer{}, forbidden(route.Scope)
-		}
-		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
-	}
-	if err := checkActingUser(r); err != nil {
-		return Answer{}, err
-	}
-	return route.Serve(r)
+	return serve(r)
 }
 
 // panicError is a handler's panic.
@@ -161,7 +191,7 @@ func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
 // fail answers with the problem that err is, and logs what is our failure.
 func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, route Route, err error) {
-	problem := problemOf(r, err)
+	problem := e.problemOf(r, err)
 	if problem.Status >= http.StatusInternalServerError {
 		attrs := []any{"requestId", xroadhdr.ExchangeFrom(r.Context()).RequestID, "method", route.Method, "route", route.Path,
 			"status", problem.Status, "code", problem.Code, "error", err}
@@ -170,16 +200,16 @@ func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, route Route, err
 			attrs = append(attrs, "stack", string(p.stack))
 		}
 		level := slog.LevelError
-		if problem.Status != http.StatusInternalServerError {
+		if problem.Status != http.StatusInternalServerError && problem.Code != codeInternal {
 			level = slog.LevelWarn
 		}
-		e.options.Logger.Log(r.Context(), level, "request failed", attrs...)
+		e.logger.Log(r.Context(), level, "request failed", attrs...)
 	}
 	e.send(w, r, problem, err)
 }
 
 // problemOf is the problem in err; without one it is our failure, or the caller has gone.
-func problemOf(r *http.Request, err error) *Problem {
+func (e *endpoint) problemOf(r *http.Request, err error) *Problem {
 	var problem *Problem
 	switch {
 	case errors.As(err, &problem):
@@ -187,7 +217,11 @@ func problemOf(r *http.Request, err error) *Problem {
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		return &Problem{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Detail: "The request was given up before it was done.", Err: err}
 	}
-	return &Problem{Status: http.StatusInternalServerError, Code: codeInternal, Title: "Internal error",
+	status := e.failure
+	if status == 0 {
+		status = http.StatusInternalServerError
+	}
+	return &Problem{Status: status, Code: codeInternal, Title: "Internal error",
 		Detail: "The failure is ours and was logged under the request id.", Err: err}
 }
 
@@ -215,16 +249,18 @@ func (e *endpoint) send(w http.ResponseWriter, r *http.Request, problem *Problem
 	if p.Title == "" {
 		p.Title = http.StatusText(p.Status)
 	}
-	body, err := encode(p)
+	mediaType, shown := e.problem(p)
+	body, err := encode(shown)
 	if err != nil {
-		e.options.Logger.ErrorContext(r.Context(), "problem cannot be written", "requestId", p.RequestID, "code", p.Code, "error", err)
+		e.logger.ErrorContext(r.Context(), "problem cannot be written", "requestId", p.RequestID, "code", p.Code, "error", err)
 		p.Order, p.Fault = nil, nil
-		body, _ = encode(p)
+		_, shown = e.problem(p)
+		body, _ = encode(shown)
 	}
 	for name, values := range p.Header {
 		w.Header()[name] = slices.Clone(values)
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", mediaType)
 	write(w, r, p.Status, body)
 }
 
@@ -242,7 +278,14 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// write sends the answer. No X-Road field is among its own: a security server sets them, and one of
+// ours would reach the client beside it, or be taken for its error (fact sheet §6.2).
 func write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
+	for name := range w.Header() {
+		if strings.HasPrefix(strings.ToLower(name), "x-road-") {
+			delete(w.Header(), name)
+		}
+	}
 	if status != http.StatusNoContent {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}

@@ -24,7 +24,17 @@ func checkMembers(body []byte, v any) []Field {
 	return c.fields
 }
 
-type memberCheck struct{ fields []Field }
+// checkKnownMembers is checkMembers, but a member that is not known is passed over.
+func checkKnownMembers(body []byte, v any) []Field {
+	c := memberCheck{open: true}
+	c.value(bytes.TrimSpace(body), reflect.TypeOf(v).Elem(), "")
+	return c.fields
+}
+
+type memberCheck struct {
+	open   bool // unknown members are passed over
+	fields []Field
+}
 
 func (c *memberCheck) add(path, rule, message string) {
 	if len(c.fields) < maxFields {
@@ -92,8 +102,10 @@ func (c *memberCheck) object(raw json.RawMessage, typ reflect.Type, path string)
 		switch {
 		case seen[name]:
 			c.add(at, ruleDuplicate, "is there twice")
-		case known != nil && !ok:
+		case known != nil && !ok && !c.open:
 			c.add(at, ruleUnknown, "is not a member here")
+		case known != nil && !ok && looksKnown(known, name): // encoding/json would read it as the known one
+			c.add(at, ruleUnknown, "differs from a member here in case only")
 		case typ != nil && typ.Kind() == reflect.Map:
 			c.value(value, typ.Elem(), at)
 		default:
@@ -101,6 +113,15 @@ func (c *memberCheck) object(raw json.RawMessage, typ reflect.Type, path string)
 		}
 		seen[name] = true
 	}
+}
+
+func looksKnown(known map[string]reflect.Type, name string) bool {
+	for k := range known {
+		if strings.EqualFold(k, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *memberCheck) array(raw json.RawMessage, typ reflect.Type, path string) {

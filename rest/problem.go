@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -71,4 +72,15 @@ func Invalid(fields ...Field) *Problem {
 // malformed is the problem of a request that cannot be read at all.
 func malformed(detail string, err error) *Problem {
 	return &Problem{Status: http.StatusBadRequest, Code: codeMalformed, Title: "Malformed request", Detail: detail, Err: err}
+}
+
+// malformedFields turns the problem of wrong fields into 400: in X-Road services 422 is for what is well formed and cannot be done.
+func malformedFields(err error) error {
+	var problem *Problem
+	if !errors.As(err, &problem) || problem.Code != codeInvalid {
+		return err
+	}
+	p := *problem
+	p.Status, p.Code, p.Title = http.StatusBadRequest, codeMalformed, "Malformed request"
+	return &p
 }

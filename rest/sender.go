@@ -20,18 +20,21 @@ const (
 	defaultMaxAnswer = 1 << 20          // nothing that we ask for comes near it
 )
 
-// SenderOptions of a JSON client (webhook now, REST services later); the zero value works.
+// SenderOptions of a JSON client; the zero value works for Post.
 type SenderOptions struct {
 	Transport http.RoundTripper // nil: a connection pool of its own
 	Timeout   time.Duration     // of a whole exchange; 0: 30 s
 	MaxAnswer int64             // bytes of an answer that are read; 0: 1 MiB
+
+	SecurityServer string // URL of our own security server, for Call; Post needs none
 }
 
-// Sender posts JSON. Redirects are not followed; nothing is repeated once a byte of it was sent. It is
+// Sender posts JSON, and calls REST services over X-Road. Redirects are not followed; nothing is repeated once a byte of it was sent. It is
 // safe for concurrent use.
 type Sender struct {
-	client    http.Client
-	maxAnswer int64
+	client         http.Client
+	maxAnswer      int64
+	securityServer string
 }
 
 // NewSender returns a Sender that works by o.
@@ -48,18 +51,19 @@ func NewSender(o SenderOptions) *Sender {
 	return &Sender{
 		client: http.Client{Transport: o.Transport, Timeout: o.Timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		maxAnswer: o.MaxAnswer,
+		maxAnswer:      o.MaxAnswer,
+		securityServer: o.SecurityServer,
 	}
 }
 
-// SendError is a post that brought no whole answer. Its text holds neither the address, which may
+// SendError is a request that brought no whole answer. Its text holds neither the address, which may
 // carry a secret, nor anything that was sent.
 type SendError struct {
-	Kind xroadhdr.FailureKind // Ours, Network or Timeout
+	Kind xroadhdr.FailureKind // Ours, Theirs, Network or Timeout
 	Err  error
 }
 
-func (e *SendError) Error() string { return fmt.Sprintf("posting (%s): %v", e.Kind, e.Err) }
+func (e *SendError) Error() string { return fmt.Sprintf("sending (%s): %v", e.Kind, e.Err) }
 
 // Unwrap is the cause.
 func (e *SendError) Unwrap() error { return e.Err }

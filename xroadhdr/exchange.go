@@ -10,6 +10,7 @@ type Exchange struct {
 	Client    ClientID
 	Service   ServiceID
 	Issue     string
+	Route     string // of a REST request: the operation's path with its parameters' names, for the path itself may hold personal codes
 	Fault     string // fault code or problem code of the answer, "" when it went well
 	Err       error  // cause for the log, never shown to the other side
 }
