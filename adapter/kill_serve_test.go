@@ -4,9 +4,11 @@ package main
 
 import (
 	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,7 +54,7 @@ func (in installation) said(t testing.TB) string {
 // SIGTERM: what is in hand is finished, a core that waits for news is answered, the exit status is 0, and the next process goes on.
 func testServeStops(t *testing.T, binary string) {
 	in, p, world := serving(t, binary, nil)
-	const underWay = 700 * time.Millisecond
+	const underWay = 1200 * time.Millisecond
 	require.NoError(t, world.Misbehave(simulator.OperationInit, simulator.Mischief{DelayAfter: underWay}))
 
 	var asking sync.WaitGroup
@@ -62,7 +64,9 @@ func testServeStops(t *testing.T, binary string) {
 	asking.Go(func() { made, _, startErr = world.Core.StartPayment(t.Context(), askFor(1, "30.00")) })
 	require.Eventually(t, func() bool { return len(world.EMTA.Orders()) == 1 }, 10*time.Second, 2*time.Millisecond)
 	begin := time.Now()
-	require.Zero(t, p.stop(t), "%s", in.said(t))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	in.requirePage(t, "/readyz", http.StatusServiceUnavailable, stopping)
+	require.Zero(t, p.exit(t), "%s", in.said(t))
 	require.Less(t, time.Since(begin), stopTimeout, "the waiting core kept it up")
 	asking.Wait()
 	require.NoError(t, startErr)

@@ -18,8 +18,8 @@ func opsHandler(p *Program) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := p.store.Ping(r.Context()); err != nil {
-			writeText(w, http.StatusServiceUnavailable, "the database does not answer\n")
+		if reason := p.unready(r.Context()); reason != "" {
+			writeText(w, http.StatusServiceUnavailable, reason+"\n")
 			return
 		}
 		writeText(w, http.StatusOK, "ready\n")
@@ -82,6 +82,10 @@ func (p *Program) status(ctx context.Context) status {
 		if state == statusFail || state == statusWarn && s.Status == statusPass {
 			s.Status = state
 		}
+	}
+	if reason := p.ready.reason(); reason != "" {
+		add("readiness", statusFail, nil, "", reason)
+		return s
 	}
 	figures, err := p.store.Figures(ctx, now)
 	if err != nil {

@@ -34,6 +34,7 @@ type Program struct {
 	log        *slog.Logger
 	started    time.Time
 	registry   *prometheus.Registry
+	ready      *readiness
 	store      store.Store
 	orders     *order.Module
 	webhook    *event.Webhook // nil: not configured
@@ -71,42 +72,29 @@ const (
 // senderTimes are how long the listeners wait for whoever sends; tests shorten them.
 type senderTimes struct{ header, whole, idle time.Duration }
 
-// Start opens the database, migrates it, refuses one that could lose what it was given (design §4), and
-// listens. Stop ends it. ctx bounds the start only.
+// Start checks the settings, listens, waits for the database if that is away, migrates it, and refuses one that could lose what it
+// was given (design §4). It returns when the program is ready. Until then the ops listener answers, and whoever calls the others is
+// told to come again. Stop ends the program. ctx bounds the start only.
 func Start(ctx context.Context, s Settings, log *slog.Logger, watch Watch) (*Program, error) {
 	return start(ctx, s, log, watch, senderTimes{header: readHeaderTimeout, whole: readTimeout, idle: idleTimeout})
 }
 
 func start(ctx context.Context, s Settings, log *slog.Logger, watch Watch, senders senderTimes) (*Program, error) {
-	p := &Program{settings: s, senders: senders, now: time.Now, log: log, started: time.Now(), registry: prometheus.NewRegistry()}
+	p := &Program{settings: s, senders: senders, now: time.Now, log: log, started: time.Now(), registry: prometheus.NewRegistry(), ready: newReadiness()}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := p.open(ctx); err != nil {
+	var err error
+	if p.store, err = store.Open(ctx, s.Store); err != nil {
 		return nil, err
 	}
+	p.registry.MustRegister(newFigureGauges(p))
 	if err := p.wire(watch); err != nil {
 		return nil, errors.Join(err, p.stop())
 	}
+	if err := p.awaitDatabase(ctx); err != nil {
+		return nil, errors.Join(err, p.Stop())
+	}
 	p.work()
 	return p, nil
-}
-
-func (p *Program) open(ctx context.Context) error {
-	var err error
-	if p.store, err = store.Open(ctx, p.settings.Store); err != nil {
-		return err
-	}
-	applied, err := p.store.Migrate(ctx)
-	if err == nil {
-		err = p.store.CheckDurability(ctx)
-	}
-	if err != nil {
-		return errors.Join(err, p.store.Close())
-	}
-	for _, name := range applied {
-		p.log.Info("database migrated", "migration", name)
-	}
-	p.registry.MustRegister(newFigureGauges(p))
-	return nil
 }
 
 func (p *Program) wire(watch Watch) error {
@@ -154,7 +142,8 @@ func (p *Program) handle(watch Watch) error {
 	if address == "" {
 		address = "http://" + p.Address("xroad")
 	}
-	xroad, err := xroadHandler(s, address, p.orders, p.log.With("component", "soap"))
+	gate := newGate(p.ready, p.registry)
+	xroad, err := xroadHandler(s, address, gate.operation(p.orders.Operation()), p.log.With("component", "soap"))
 	if err != nil {
 		return err
 	}
@@ -162,7 +151,7 @@ func (p *Program) handle(watch Watch) error {
 	if err != nil {
 		return err
 	}
-	core, err := p.coreHandler(tokens)
+	core, err := p.coreHandler(gate, tokens)
 	if err != nil {
 		return err
 	}
@@ -185,8 +174,11 @@ func (p *Program) handle(watch Watch) error {
 }
 
 // coreHandler is the internal API with its description.
-func (p *Program) coreHandler(tokens *rest.Tokens) (http.Handler, error) {
+func (p *Program) coreHandler(gate *gate, tokens *rest.Tokens) (http.Handler, error) {
 	routes := append(p.orders.Routes(), event.NewFeed(p.store, event.FeedOptions{})...)
+	for i, route := range routes {
+		routes[i] = gate.route(route)
+	}
 	api := rest.NewEndpoint(rest.EndpointOptions{Authenticate: tokens.Authenticate, Logger: p.log.With("component", "core")}, routes...)
 	docs, err := openapi.NewHandler()
 	if err != nil {
@@ -313,13 +305,16 @@ func (p *Program) work() {
 	}
 }
 
-// Stop takes no more, finishes what is in hand, and closes the database. It waits at most stopTimeout.
+// Stop says that the program is no longer ready, takes no more, finishes what is in hand, and closes the database. It waits at
+// most stopTimeout, after the time in which whoever spreads the requests is to notice. The ops listener ends last.
 func (p *Program) Stop() error {
+	p.ready.set(stopping)
+	if p.endWork != nil { // it was ready
+		p.endWork()
+		time.Sleep(p.settings.Listen.Drain)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	if p.endWork != nil {
-		p.endWork()
-	}
 	var errs []error
 	for _, l := range p.servers {
 		if err := l.http.Shutdown(ctx); err != nil {

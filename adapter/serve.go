@@ -22,6 +22,10 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	}
 	log := newLogger(os.Stdout, level)
 	p, err := Start(ctx, s, log, Watch{})
+	if err != nil && ctx.Err() != nil {
+		log.Info("stopped before the database was there")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ type Listen struct {
 	XRoad string `yaml:"xroad"` // what the security server calls
 	Core  string `yaml:"core"`  // the internal API
 	Ops   string `yaml:"ops"`   // metrics, status, health
+
+	Drain time.Duration `yaml:"drain"` // from being told to stop, and saying so on /readyz, until nothing more is taken
 }
 
 // XRoad is our side of X-Road.
@@ -209,6 +211,9 @@ func (s Settings) check() error {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			return &settingError{key, "must be host:port"}
 		}
+	}
+	if s.Listen.Drain < 0 {
+		return &settingError{"listen.drain", "must not be negative"}
 	}
 	orders, err := s.orderSettings()
 	if err != nil {

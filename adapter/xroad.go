@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"path"
 
-	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/wsdl"
 )
@@ -15,7 +14,7 @@ const emtaPath = "/emta"
 
 // xroadHandler answers the xroad listener: the notify service by POST, its WSDL and schemas by GET. A request with another
 // method or to another address gets a SOAP fault, which is all that a security server understands (fact sheet §4.3).
-func xroadHandler(s Settings, address string, orders *order.Module, log *slog.Logger) (http.Handler, error) {
+func xroadHandler(s Settings, address string, notify soap.Operation, log *slog.Logger) (http.Handler, error) {
 	settings, err := s.orderSettings()
 	if err != nil {
 		return nil, err
@@ -24,7 +23,7 @@ func xroadHandler(s Settings, address string, orders *order.Module, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	notify := soap.NewHandler(soap.HandlerOptions{Provider: settings.Client, Allowed: allowed, Logger: log}, orders.Operation())
+	handler := soap.NewHandler(soap.HandlerOptions{Provider: settings.Client, Allowed: allowed, Logger: log}, notify)
 	nothing := soap.NewHandler(soap.HandlerOptions{Provider: settings.Client, Allowed: allowed, Logger: log})
 	contract, err := wsdl.NewHandler(wsdl.NotifyOptions{Namespace: s.EMTA.NotifyNamespace, Address: address + emtaPath})
 	if err != nil {
@@ -38,7 +37,7 @@ func xroadHandler(s Settings, address string, orders *order.Module, log *slog.Lo
 		case path.Dir(r.URL.Path) == emtaPath && reading:
 			contract.ServeHTTP(w, r)
 		case r.URL.Path == emtaPath:
-			notify.ServeHTTP(w, r)
+			handler.ServeHTTP(w, r)
 		default:
 			nothing.ServeHTTP(w, r)
 		}

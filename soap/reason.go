@@ -26,4 +26,5 @@ const (
 	ReasonUnknownAttachment  = "UnknownAttachment"  // a reference that leads nowhere
 	ReasonNotUnderstood      = "NotUnderstood"      // a foreign header block with mustUnderstand (§2.2)
 	ReasonInternalError      = "InternalError"      // ours; the request id leads to the cause
+	ReasonUnavailable        = "Unavailable"        // ours, for now: nothing was done, and the caller may repeat
 )

@@ -50,7 +50,7 @@ type Migration struct {
 
 // Open opens the database that url names: "sqlite:PATH" a file, which is created if missing;
 // "sqlite::memory:" one that is gone with Close and fails CheckDurability, for tests; "postgres://USER@HOST/DATABASE" a
-// PostgreSQL database, which is also a Listener (docs/operations-postgres.md). It does not migrate. Of a url an error
+// PostgreSQL database, which is also a Listener (docs/operations-postgres.md) and is not connected to yet. It does not migrate. Of a url an error
 // shows no more than its scheme, a file's path, or a server's host, user and database; never a password.
 func Open(ctx context.Context, url string) (Store, error) {
 	scheme, rest, found := strings.Cut(url, ":")
@@ -74,6 +74,11 @@ func Open(ctx context.Context, url string) (Store, error) {
 	return nil, fmt.Errorf("store: unknown scheme %q, want sqlite:PATH or postgres://…", scheme)
 }
 
+// Passing says in words what of err a start waits for, since it passes by itself or by an administrator's hand: a server
+// that is away, comes up, is full, or may not be written yet, and migrations that this role may not make. It is "" for any
+// other error, and for nil.
+func Passing(err error) string { return postgres.Passing(err) }
+
 type sqliteStore struct{ *sqlite.Store }
 
 type postgresStore struct{ *postgres.Store }
@@ -85,19 +90,18 @@ var (
 )
 
 func (s sqliteStore) Status(ctx context.Context) ([]Migration, error) {
-	migrations, err := s.Store.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	status := make([]Migration, 0, len(migrations))
-	for _, m := range migrations {
-		status = append(status, Migration(m))
-	}
-	return status, nil
+	return statusOf(s.Store.Status(ctx))
 }
 
 func (s postgresStore) Status(ctx context.Context) ([]Migration, error) {
-	migrations, err := s.Store.Status(ctx)
+	return statusOf(s.Store.Status(ctx))
+}
+
+// statusOf is a store's list of its migrations as ours.
+func statusOf[M ~struct {
+	Name    string
+	Applied bool
+}](migrations []M, err error) ([]Migration, error) {
 	if err != nil {
 		return nil, err
 	}

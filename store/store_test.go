@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -49,8 +50,6 @@ func TestOpenRefuses(t *testing.T) {
 		{"sqlite://adapter.db", "want the path of a file"},
 		{"sqlite:" + filepath.Join(t.TempDir(), "missing", "adapter.db"), "no such file or directory"},
 		{"sqlite:" + t.TempDir(), "is a directory"},
-		{"postgres://adapter:hunter2@127.0.0.1:1/at", "get a connection"},
-		{"postgresql://adapter:hunter2@127.0.0.1:1/at?connect_timeout=1", "get a connection"},
 		{"postgres://adapter:hunter2@127.0.0.1:nine/at", "the address cannot be read"},
 		{"postgres://adapter:%hunter2@127.0.0.1/at", "the address cannot be read"},
 		{"postgres://adapter:hunter2@127.0.0.1/at?sslmode=hunter2", "a part or parameter of the address is wrong"},
@@ -63,4 +62,21 @@ func TestOpenRefuses(t *testing.T) {
 		require.ErrorContains(t, err, row.want, row.url)
 		require.NotContains(t, err.Error(), "hunter2", row.url)
 	}
+}
+
+// What is away is told by whatever is asked, as something that passes, and without a password.
+func TestAway(t *testing.T) {
+	for _, url := range []string{"postgres://adapter:hunter2@127.0.0.1:1/at", "postgresql://adapter:hunter2@127.0.0.1:1,127.0.0.1:2/at?connect_timeout=1"} {
+		s, err := store.Open(t.Context(), url)
+		require.NoError(t, err)
+		defer s.Close()
+		_, migrateErr := s.Migrate(t.Context())
+		for _, err := range []error{migrateErr, s.CheckDurability(t.Context()), s.Ping(t.Context())} {
+			require.ErrorContains(t, err, "get a connection")
+			require.NotContains(t, err.Error(), "hunter2")
+			require.Equal(t, "the database does not answer", store.Passing(err))
+		}
+	}
+	require.Empty(t, store.Passing(nil))
+	require.Empty(t, store.Passing(errors.New("anything else")))
 }

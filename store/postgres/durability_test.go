@@ -39,8 +39,9 @@ func TestCheckDurabilitySession(t *testing.T) {
 			require.ErrorContains(t, s.Ping(t.Context()), "read only")
 		}
 	}
-	_, err := postgres.Open(t.Context(), address+"&default_transaction_read_only=on")
+	err := open(t, address+"&default_transaction_read_only=on").Ping(t.Context())
 	require.ErrorContains(t, err, "read only", "without target_session_attrs it is not even connected to")
+	require.Contains(t, postgres.Passing(err), "refuses writes")
 }
 
 // TestCheckDurabilityEveryConnection spoils one connection of the pool, each in turn.
@@ -71,8 +72,11 @@ func TestCheckDurabilityServer(t *testing.T) {
 	server.Stop(t)
 	server.Standby(t)
 	s = open(t, address+"&target_session_attrs=any")
-	require.ErrorContains(t, s.CheckDurability(t.Context()), "the server is a standby")
+	err = s.CheckDurability(t.Context())
+	require.ErrorContains(t, err, "the server is a standby")
+	require.Empty(t, postgres.Passing(err), "the address asks for it: nothing to wait for")
 	require.ErrorContains(t, s.Ping(t.Context()), "read only")
-	_, err = postgres.Open(t.Context(), address)
+	err = open(t, address).CheckDurability(t.Context())
 	require.ErrorContains(t, err, "read only")
+	require.Contains(t, postgres.Passing(err), "refuses writes", "it may be promoted yet")
 }

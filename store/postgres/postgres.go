@@ -67,10 +67,10 @@ var (
 	_ event.Store = (*Store)(nil)
 )
 
-// Open connects to the database that address names, as in postgres://adapter@db.example:5432/at?sslmode=verify-full.
-// Several hosts may stand in it, the one that can be written is taken. Parameters of the pool
-// (pool_max_conns, pool_max_conn_lifetime, …) and of the session (statement_timeout, …) stand behind the
-// question mark. No error shows a password. Open does not migrate.
+// Open reads address, as in postgres://adapter@db.example:5432/at?sslmode=verify-full. Several hosts may stand in it, the one
+// that can be written is taken. Parameters of the pool (pool_max_conns, pool_max_conn_lifetime, …) and of the session
+// (statement_timeout, …) stand behind the question mark. No error shows a password. Open neither connects nor migrates: that the
+// database is away is told by whatever is asked of it, each time anew.
 func Open(ctx context.Context, address string) (*Store, error) {
 	config, err := configOf(address)
 	if err != nil {
@@ -80,14 +80,7 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	s := &Store{config: config, pool: pool}
-	conn, err := s.acquire(ctx)
-	if err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("postgres: %w", err)
-	}
-	conn.Release()
-	return s, nil
+	return &Store{config: config, pool: pool}, nil
 }
 
 func configOf(address string) (*pgxpool.Config, error) {
@@ -139,10 +132,12 @@ func (s *Store) Ping(ctx context.Context) error {
 		return fmt.Errorf("postgres: ping: %w", err)
 	}
 	if readOnly {
-		return errors.New("postgres: ping: the database is read only")
+		return fmt.Errorf("postgres: ping: %w", errReadOnly)
 	}
 	return nil
 }
+
+var errReadOnly = errors.New("the database is read only")
 
 // Close waits for connections in use and ends all of them.
 func (s *Store) Close() error {

@@ -109,3 +109,13 @@ func (s *Server) exec(statement string) error {
 	_, err = conn.Exec(ctx, statement)
 	return err
 }
+
+// Run executes a script on the database at address.
+func Run(tb testing.TB, address, script string) {
+	tb.Helper()
+	u, err := url.Parse(address)
+	check(tb, err)
+	if err := (&Server{address: u}).exec(script); err != nil {
+		tb.Fatalf("run a script: %v", err)
+	}
+}
