@@ -13,31 +13,46 @@ import (
 // environmentPrefix begins the name of every variable that is ours.
 const environmentPrefix = "ADAPTER_"
 
-// overrideFromEnvironment sets the fields that the environment names: ADAPTER_EMTA_TIMEOUT=30s, and with _FILE the
+// variable is the name of a setting's environment variable.
+func (k key) variable() string {
+	return environmentPrefix + strings.ToUpper(strings.ReplaceAll(k.path, ".", "_"))
+}
+
+// overrideFromEnvironment sets the settings that the environment names: ADAPTER_EMTA_TIMEOUT=30s, and with _FILE the
 // content of a file, for secrets. Values are written as in the settings file. A variable that names no setting
 // is an error, as an unknown key is.
-func overrideFromEnvironment(s *Settings, environ []string) error {
-	fields := map[string]reflect.Value{}
-	collectFields(environmentPrefix, reflect.ValueOf(s).Elem(), fields)
+func overrideFromEnvironment(r *reading, environ []string) error {
+	keys := map[string]key{}
+	var names []string
+	for _, k := range keysOf(&r.Settings) {
+		keys[k.variable()] = k
+		names = append(names, k.variable())
+	}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, environmentPrefix) || notOurs.MatchString(name) {
 			continue
 		}
-		field, known := fields[name]
+		k, known := keys[name]
 		if plain, isFile := strings.CutSuffix(name, "_FILE"); !known && isFile {
-			field, known = fields[plain]
-			content, err := os.ReadFile(value)
-			if err != nil {
-				return fmt.Errorf("environment variable %s: %w", name, err)
+			if k, known = keys[plain]; known {
+				r.files = append(r.files, value)
+				content, err := os.ReadFile(value)
+				if err != nil {
+					return fmt.Errorf("environment variable %s: %w", name, err)
+				}
+				value = strings.TrimRight(string(content), "\r\n")
 			}
-			value = strings.TrimRight(string(content), "\r\n")
 		}
 		if !known {
-			return fmt.Errorf("environment variable %s names no setting", name)
+			text := "environment variable " + name + " names no setting"
+			if meant := nearest(name, names); meant != "" {
+				text += ", did you mean " + meant + "?"
+			}
+			return fmt.Errorf("%s", text)
 		}
-		if err := setField(field, value); err != nil {
-			return fmt.Errorf("environment variable %s: the value does not fit the setting", name)
+		if err := r.set(k, name, value); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -46,23 +61,21 @@ func overrideFromEnvironment(s *Settings, environ []string) error {
 // notOurs are variables with our prefix that others set: Kubernetes for a service that is called adapter, and our tests.
 var notOurs = regexp.MustCompile(`^ADAPTER_(TEST_|SERVICE_(HOST|PORT)|PORT(_|$))`)
 
-// collectFields finds the settings below v by the names of their variables.
-func collectFields(prefix string, v reflect.Value, fields map[string]reflect.Value) {
-	for i := range v.NumField() {
-		name := prefix + strings.ToUpper(v.Type().Field(i).Tag.Get("yaml"))
-		if field := v.Field(i); field.Kind() == reflect.Struct && field.Type().PkgPath() == v.Type().PkgPath() {
-			collectFields(name+"_", field, fields)
-		} else {
-			fields[name] = field
-		}
-	}
-}
-
-// setField writes the value as YAML would; a string stays as it is.
-func setField(field reflect.Value, value string) error {
-	if field.Kind() == reflect.String {
-		field.SetString(value)
+// set writes a variable's value as the settings file would; a text stays as it is.
+func (r *reading) set(k key, variable, value string) error {
+	if k.value.Kind() == reflect.String {
+		k.value.SetString(value)
+		r.origins[k.path] = variable
 		return nil
 	}
-	return yaml.Unmarshal([]byte(value), field.Addr().Interface())
+	f := settingsFile{name: variable, origins: map[string]string{}}
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(value), &document); err != nil || len(document.Content) == 0 {
+		return fmt.Errorf("environment variable %s: must be %s", variable, wanted(k.value.Type()))
+	}
+	if f.value(document.Content[0], k.value, k.path); len(f.problems) > 0 {
+		return fmt.Errorf("environment variable %w", f.problems[0])
+	}
+	r.origins[k.path] = variable
+	return nil
 }

@@ -1,27 +1,21 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
-	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/xroadhdr"
 )
 
-// Settings are the program's settings (design §9), read once at start. The zero value of a field means its default.
-// Every field can be set from the environment too: ADAPTER_ and the keys' names in capitals, joined by _.
+// Settings are the program's settings (design §9), read at start. A key is added here, with its default in defaultSettings: the
+// comments are the reference page's text, the tag `setting` says whether a value is secret or a url (shown without its user), and the tag `one` lists what is allowed. Every field can be set from the
+// environment too: ADAPTER_ and the keys' names in capitals, joined by _.
 type Settings struct {
 	Listen Listen `yaml:"listen"`
-	Store  string `yaml:"store"`
+	Store  string `yaml:"store" setting:"url"` // the database: `sqlite:PATH`, or `postgres://…` ([operations on PostgreSQL](operations-postgres.md))
 	XRoad  XRoad  `yaml:"xroad"`
 	EMTA   EMTA   `yaml:"emta"`
 	Core   Core   `yaml:"core"`
@@ -30,22 +24,22 @@ type Settings struct {
 
 // Listen holds the addresses of the three listeners, host:port. Port 0 takes a free one.
 type Listen struct {
-	XRoad string `yaml:"xroad"` // what the security server calls
+	XRoad string `yaml:"xroad"` // what the security server calls; not loopback only with `xroad.trustNetwork` and allowed clients
 	Core  string `yaml:"core"`  // the internal API
 	Ops   string `yaml:"ops"`   // metrics, status, health
 
-	Drain time.Duration `yaml:"drain"` // from being told to stop, and saying so on /readyz, until nothing more is taken
+	Drain time.Duration `yaml:"drain"` // after SIGTERM `/readyz` says so, and requests are still taken for so long, until whoever spreads them has noticed
 }
 
 // XRoad is our side of X-Road.
 type XRoad struct {
-	SecurityServer string   `yaml:"securityServer"` // URL of our own security server
-	Client         string   `yaml:"client"`         // our subsystem, instance/class/member/subsystem
-	AllowedClients []string `yaml:"allowedClients"` // who may call us; empty: whoever our security server lets through
-	TrustNetwork   bool     `yaml:"trustNetwork"`   // only the security server can reach the xroad listener
-	RequestHash    string   `yaml:"requestHash"`    // report or refuse
-	Address        string   `yaml:"address"`        // URL of the xroad listener as the security server sees it, for WSDLs
-	TLS            TLS      `yaml:"tls"`            // to the security server
+	SecurityServer string   `yaml:"securityServer" setting:"url"`    // URL of our own security server; needed for EMTA
+	Client         string   `yaml:"client"`                          // our subsystem, `instance/class/member/subsystem`; needed for EMTA. Without it only the service code of a notification is checked
+	AllowedClients []string `yaml:"allowedClients"`                  // X-Road clients that may call us, a second layer behind the security server's rights; empty: whoever it lets through
+	TrustNetwork   bool     `yaml:"trustNetwork"`                    // only the security server can reach the xroad listener
+	RequestHash    string   `yaml:"requestHash" one:"report,refuse"` // what becomes of an answer with a missing or wrong requestHash
+	Address        string   `yaml:"address"`                         // URL under which the security server reaches the xroad listener; stands in the WSDL; empty: the listener's
+	TLS            TLS      `yaml:"tls"`                             // to the security server
 }
 
 // TLS names PEM files for an https security server.
@@ -57,75 +51,75 @@ type TLS struct {
 
 // EMTA is the payment module (EMTA §§2-7).
 type EMTA struct {
-	Service         string        `yaml:"service"` // the provider's subsystem
-	Version         string        `yaml:"version"`
-	Issue           string        `yaml:"issue"`
-	UserID          string        `yaml:"userId"`
-	MerchantName    string        `yaml:"merchantName"`
-	MerchantKind    string        `yaml:"merchantKind"` // other or tkt
-	Description     Description   `yaml:"description"`
-	NotifyNamespace string        `yaml:"notifyNamespace"`
-	AllowedClients  []string      `yaml:"allowedClients"` // who may notify; narrower than xroad.allowedClients
-	Timeout         time.Duration `yaml:"timeout"`
-	ReuseMinimum    time.Duration `yaml:"reuseMinimum"`
-	DefaultExpiry   time.Duration `yaml:"defaultExpiry"`
+	Service         string        `yaml:"service"`                      // EMTA's subsystem, `instance/class/member/subsystem`. Without it no payment can be started
+	Version         string        `yaml:"version"`                      // of EMTA's services
+	Issue           string        `yaml:"issue"`                        // EMTA reads it as the merchant code; empty: not sent
+	UserID          string        `yaml:"userId"`                       // header userId of our requests; empty: not sent
+	MerchantName    string        `yaml:"merchantName"`                 // as EMTA told it; empty: not sent
+	MerchantKind    string        `yaml:"merchantKind" one:"other,tkt"` // of a `tkt` merchant a stamp has at most 10 characters
+	Description     Description   `yaml:"description"`                  // of orders
+	NotifyNamespace string        `yaml:"notifyNamespace"`              // namespace of the notify service
+	AllowedClients  []string      `yaml:"allowedClients"`               // X-Road clients that may notify; `xroad.allowedClients` must allow them too
+	Timeout         time.Duration `yaml:"timeout"`                      // of one call
+	ReuseMinimum    time.Duration `yaml:"reuseMinimum"`                 // an order with less time left is not reused
+	DefaultExpiry   time.Duration `yaml:"defaultExpiry"`                // of an order, where EMTA names no end
 	Sync            Sync          `yaml:"sync"`
 	List            List          `yaml:"list"`
 }
 
 // Description is an order's text per language; {id} stands for our key.
 type Description struct {
-	ET string `yaml:"et"`
-	EN string `yaml:"en"`
-	RU string `yaml:"ru"`
+	ET string `yaml:"et"` // an order's text in Estonian; `{id}` is our key; at most 75 characters
+	EN string `yaml:"en"` // in English
+	RU string `yaml:"ru"` // in Russian
 }
 
 // Sync is how often EMTA is asked.
 type Sync struct {
-	Delays     []time.Duration `yaml:"delays"`
-	ListDelays []time.Duration `yaml:"listDelays"`
-	Parallel   int             `yaml:"parallel"`
+	Delays     []time.Duration `yaml:"delays"`     // between questions about an order that may still be paid
+	ListDelays []time.Duration `yaml:"listDelays"` // between lists while an outcome is unknown
+	Parallel   int             `yaml:"parallel"`   // calls to EMTA at a time
 }
 
 // List is what no document says of cpgOrderList (divergences).
 type List struct {
-	DateFormat string `yaml:"dateFormat"` // Go layout
-	FirstPage  int    `yaml:"firstPage"`
-	Count      int    `yaml:"count"`
-	Sort       string `yaml:"sort"`
+	DateFormat string `yaml:"dateFormat"` // of cpgOrderList, as a Go layout; see [divergences](divergences.md)
+	FirstPage  int    `yaml:"firstPage"`  // the number of its first page
+	Count      int    `yaml:"count"`      // orders on a page
+	Sort       string `yaml:"sort"`       // empty: not sent
 }
 
 // Core is the AT core application.
 type Core struct {
-	Tokens     []Token    `yaml:"tokens"`
-	TokenFile  string     `yaml:"tokenFile"` // made at the first start where no tokens are set
+	Tokens     []Token    `yaml:"tokens"`    // bearer tokens of the internal API, several at once
+	TokenFile  string     `yaml:"tokenFile"` // used, and made at the first start, where `core.tokens` is empty
 	Webhook    Webhook    `yaml:"webhook"`
 	ClaimOffer ClaimOffer `yaml:"claimOffer"`
 }
 
 // Token is a bearer token of the internal API, by its hash.
 type Token struct {
-	Name    string    `yaml:"name"`
-	SHA256  string    `yaml:"sha256"` // of the token, hexadecimal
-	Scopes  []string  `yaml:"scopes"` // orders, events, or * for all
-	Expires time.Time `yaml:"expires"`
+	Name    string    `yaml:"name"`                    // of the caller, for logs
+	SHA256  string    `yaml:"sha256" setting:"secret"` // of the token, hexadecimal
+	Scopes  []string  `yaml:"scopes"`                  // orders, events, or `*` for all
+	Expires time.Time `yaml:"expires"`                 // not valid from then on; empty: never
 }
 
-// Webhook is where events are sent; without a URL they wait in the feed.
+// Webhook is where events are sent.
 type Webhook struct {
-	URL    string `yaml:"url"`
-	Secret string `yaml:"secret"` // whsec_ and Base64
+	URL    string `yaml:"url" setting:"url"`       // where events are sent; without it they wait in the feed
+	Secret string `yaml:"secret" setting:"secret"` // to sign them: `whsec_` and Base64
 }
 
 // ClaimOffer is how often a completion is offered until it is confirmed.
 type ClaimOffer struct {
-	First time.Duration `yaml:"first"`
-	Last  time.Duration `yaml:"last"`
+	First time.Duration `yaml:"first"` // an unconfirmed completion is offered again after this,
+	Last  time.Duration `yaml:"last"`  // doubling to this
 }
 
 // Log is the application log.
 type Log struct {
-	Level string `yaml:"level"` // debug, info, warn, error
+	Level string `yaml:"level" one:"debug,info,warn,error"` // what is logged
 }
 
 // defaultSettings start on design §8's addresses with a database beside the program's working folder. What package
@@ -151,55 +145,6 @@ func defaultSettings() Settings {
 	}
 }
 
-// loadSettings reads the file over the defaults, and the environment over both. An empty path means no file. environ is as
-// os.Environ gives it.
-func loadSettings(path string, environ []string) (Settings, error) {
-	s := defaultSettings()
-	if path != "" {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return s, fmt.Errorf("settings: %w", err)
-		}
-		if err := decodeSettings(text, &s); err != nil {
-			return s, fmt.Errorf("settings file %s: %w", path, err)
-		}
-	}
-	if err := overrideFromEnvironment(&s, environ); err != nil {
-		return s, err
-	}
-	return s, s.check()
-}
-
-// decodeSettings is strict: an unknown key is an error that names it and its line.
-func decodeSettings(text []byte, s *Settings) error {
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(s); err != nil && !errors.Is(err, io.EOF) {
-		return readableYAML(err)
-	}
-	if err := decoder.Decode(new(Settings)); !errors.Is(err, io.EOF) {
-		return errors.New("must hold one document")
-	}
-	return nil
-}
-
-// readableYAML says "unknown key" where the library speaks of Go types.
-func readableYAML(err error) error {
-	var typed *yaml.TypeError
-	if !errors.As(err, &typed) {
-		return err
-	}
-	var lines []string
-	for _, line := range typed.Errors {
-		if at, rest, ok := strings.Cut(line, ": field "); ok {
-			key, _, _ := strings.Cut(rest, " ")
-			line = at + ": unknown key " + key
-		}
-		lines = append(lines, line)
-	}
-	return errors.New(strings.Join(lines, "; "))
-}
-
 // settingError names the key that is wrong.
 type settingError struct{ key, rule string }
 
@@ -207,6 +152,9 @@ func (e *settingError) Error() string { return "setting " + e.key + " " + e.rule
 
 // check refuses settings that cannot work or are not safe (design §8).
 func (s Settings) check() error {
+	if err := s.checkChoices(); err != nil {
+		return err
+	}
 	for key, address := range map[string]string{"listen.xroad": s.Listen.XRoad, "listen.core": s.Listen.Core, "listen.ops": s.Listen.Ops} {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			return &settingError{key, "must be host:port"}
@@ -225,20 +173,14 @@ func (s Settings) check() error {
 	if _, err := s.allowed(); err != nil {
 		return err
 	}
-	if s.XRoad.RequestHash != string(soap.ReportHash) && s.XRoad.RequestHash != string(soap.RefuseHash) {
-		return &settingError{"xroad.requestHash", "must be report or refuse"}
-	}
 	if (s.XRoad.TLS.Cert == "") != (s.XRoad.TLS.Key == "") {
-		return &settingError{"xroad.tls", "needs cert and key together"}
+		return &settingError{"xroad.tls.cert", "needs cert and key together"}
 	}
 	if s.EMTA.Service != "" && (s.XRoad.Client == "" || s.XRoad.SecurityServer == "") {
 		return &settingError{"emta.service", "needs xroad.client and xroad.securityServer"}
 	}
 	if s.Core.Webhook.URL != "" && s.Core.Webhook.Secret == "" {
 		return &settingError{"core.webhook.secret", "must be given where the webhook's url is"}
-	}
-	if _, err := logLevel(s.Log.Level); err != nil {
-		return err
 	}
 	// Whoever reaches the xroad listener can write any X-Road header.
 	if !loopback(s.Listen.XRoad) && (!s.XRoad.TrustNetwork || len(s.XRoad.AllowedClients)+len(s.EMTA.AllowedClients) == 0) {
@@ -268,13 +210,7 @@ func (s Settings) orderSettings() (order.Settings, error) {
 		FirstOffer: s.Core.ClaimOffer.First, LastOffer: s.Core.ClaimOffer.Last,
 		List:            order.ListSettings(s.EMTA.List),
 		NotifyNamespace: s.EMTA.NotifyNamespace,
-	}
-	switch s.EMTA.MerchantKind {
-	case "other":
-	case "tkt":
-		o.ShortStamp = true
-	default:
-		return o, &settingError{"emta.merchantKind", "must be other or tkt"}
+		ShortStamp:      s.EMTA.MerchantKind == "tkt",
 	}
 	var err error
 	if s.XRoad.Client != "" {
