@@ -95,6 +95,7 @@ type Core struct {
 	TokenFile  string     `yaml:"tokenFile"` // used, and made at the first start, where `core.tokens` is empty
 	Webhook    Webhook    `yaml:"webhook"`
 	ClaimOffer ClaimOffer `yaml:"claimOffer"`
+	Proxies    []string   `yaml:"proxies"` // networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed in the security log; whoever else calls is named by its connection
 }
 
 // Token is a bearer token of the internal API, by its hash.
@@ -119,7 +120,9 @@ type ClaimOffer struct {
 
 // Log is the application log.
 type Log struct {
-	Level string `yaml:"level" one:"debug,info,warn,error"` // what is logged
+	Level     string            `yaml:"level" one:"debug,info,warn,error"` // what is logged; changes while running
+	Levels    map[string]string `yaml:"levels"`                            // by component, `{order: debug}`; changes while running
+	PersonKey string            `yaml:"personKey" setting:"secret"`        // key of the hash that stands for a person in log lines, at least 32 characters. Set it, the same on all replicas, to follow a person's requests over replicas and restarts; without it one is made at each start
 }
 
 // defaultSettings start on design §8's addresses with a database beside the program's working folder. What package
@@ -182,6 +185,17 @@ func (s Settings) check() error {
 	if s.Core.Webhook.URL != "" && s.Core.Webhook.Secret == "" {
 		return &settingError{"core.webhook.secret", "must be given where the webhook's url is"}
 	}
+	for component, level := range s.Log.Levels {
+		if _, err := logLevel(level); err != nil {
+			return &settingError{"log.levels." + component, "must be debug, info, warn or error"}
+		}
+	}
+	if s.Log.PersonKey != "" && len(s.Log.PersonKey) < minPersonKey {
+		return &settingError{"log.personKey", "must have at least 32 characters"}
+	}
+	if _, err := s.proxies(); err != nil {
+		return err
+	}
 	// Whoever reaches the xroad listener can write any X-Road header.
 	if !loopback(s.Listen.XRoad) && (!s.XRoad.TrustNetwork || len(s.XRoad.AllowedClients)+len(s.EMTA.AllowedClients) == 0) {
 		return &settingError{"listen.xroad", "is not a loopback address: set xroad.trustNetwork: true and xroad.allowedClients, " +
@@ -189,6 +203,9 @@ func (s Settings) check() error {
 	}
 	return nil
 }
+
+// minPersonKey: with a guessable key, the hash of a personal code is the code.
+const minPersonKey = 32
 
 // loopback reports whether an address can be reached from this machine alone.
 func loopback(address string) bool {

@@ -24,8 +24,8 @@ const endTime = 5 * time.Second
 // Options of a Log; all are required.
 type Options struct {
 	Store   Store
-	Lines   *slog.Logger                                    // every event is a line here; it carries log: "security"
-	Person  func(ctx context.Context, person string) string // stands for a person in a line
+	Lines   *slog.Logger               // every event is a line here; it carries log: "security"
+	Person  func(person string) string // stands for a person in a line
 	Replica string
 	Now     func() time.Time
 	Lost    func() // counts an event that the table did not get
@@ -64,6 +64,14 @@ func (l *Log) Record(ctx context.Context, e Event) error {
 	return nil
 }
 
+// Keep is Record without the line, for an event that every replica writes a line of.
+func (l *Log) Keep(ctx context.Context, e Event) error {
+	return l.o.Store.AppendSecurity(ctx, []Event{l.complete(ctx, e)})
+}
+
+// Line is Record without the row.
+func (l *Log) Line(e Event) { l.line(context.Background(), l.complete(context.Background(), e)) }
+
 // complete fills in what the request tells, and bounds and masks the texts.
 func (l *Log) complete(ctx context.Context, e Event) Event {
 	e.At, e.Replica, e.Count = l.o.Now(), l.o.Replica, max(e.Count, 1)
@@ -73,10 +81,10 @@ func (l *Log) complete(ctx context.Context, e Event) Event {
 	if e.RequestID == "" {
 		e.RequestID = xroadhdr.ExchangeFrom(ctx).RequestID
 	}
+	e.Caller, e.Detail = mask.Text(e.Caller), mask.Text(e.Detail)
 	for text, most := range map[*string]int{&e.Kind: maxText, &e.Caller: maxText, &e.Actor: maxText, &e.Address: maxText, &e.RequestID: maxText, &e.Detail: maxDetail} {
 		*text = clipped(*text, most)
 	}
-	e.Caller, e.Detail = mask.Text(e.Caller), mask.Text(e.Detail)
 	return e
 }
 
@@ -107,7 +115,7 @@ func (l *Log) line(ctx context.Context, e Event) {
 	attrs := []slog.Attr{slog.String("caller", e.Caller), slog.String("address", e.Address), slog.String("requestId", e.RequestID),
 		slog.String("detail", e.Detail), slog.Int("count", e.Count)}
 	if e.Actor != "" {
-		attrs = append(attrs, slog.String("person", l.o.Person(ctx, e.Actor)))
+		attrs = append(attrs, slog.String("person", l.o.Person(e.Actor)))
 	}
 	l.o.Lines.LogAttrs(ctx, slog.LevelWarn, e.Kind, attrs...)
 }

@@ -19,13 +19,14 @@ const readTimeout = 5 * time.Second
 // is told.
 const tries = 5
 
-// Options of a Running. All but Changed are required.
+// Options of a Running. All are required.
 type Options struct {
 	Store      Store
-	File       Settings               // what the settings file says; its systems are all that can be changed
-	Components func() []string        // those that write to the application log; safe for concurrent use
-	Apply      func(Settings)         // puts settings in force; called by one goroutine at a time
-	Changed    func(Stored, Settings) // told after Apply of a version that this replica did not have at its start; nil: nobody
+	File       Settings                            // what the settings file says; its systems are all that can be changed
+	Components func() []string                     // those that write to the application log; safe for concurrent use
+	Apply      func(Settings)                      // puts settings in force; called by one goroutine at a time
+	Audit      func(context.Context, Stored) error // writes a change that was made here into the security log
+	Changed    func(Stored)                        // told when a change is in force here, but not of the one at the start
 	Now        func() time.Time
 	Logger     *slog.Logger
 }
@@ -70,8 +71,8 @@ func (r *Running) Refresh(ctx context.Context) error {
 	}
 	r.stored, r.now = stored, r.o.File.With(changes)
 	r.o.Apply(r.now)
-	if !first && r.o.Changed != nil {
-		r.o.Changed(stored, r.now)
+	if !first {
+		r.o.Changed(stored)
 	}
 	return nil
 }
@@ -141,6 +142,9 @@ func (r *Running) Change(ctx context.Context, patch []byte, by string, expected 
 		}
 		if err != nil {
 			return Stored{}, err
+		}
+		if err := r.o.Audit(ctx, next); err != nil { // the store has it already
+			r.o.Logger.ErrorContext(ctx, "a change of settings is not in the security log", "version", next.Version, "error", err)
 		}
 		return next, r.Refresh(ctx)
 	}
