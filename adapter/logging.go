@@ -54,7 +54,7 @@ type logLevels struct {
 	mu         sync.RWMutex
 	level      slog.Level
 	levels     map[string]slog.Level
-	components map[string]bool // that have a logger
+	components map[string]bool // that have a logger; whether their level can be set
 }
 
 func newLogLevels(level slog.Level) *logLevels {
@@ -84,7 +84,13 @@ func (l *logLevels) set(level string, levels map[string]string) {
 	}
 }
 
+// securityComponent writes the security log, which no level silences.
+const securityComponent = "security"
+
 func (l *logLevels) enabled(component string, level slog.Level) bool {
+	if component == securityComponent {
+		return true
+	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if least, ok := l.levels[component]; ok {
@@ -96,14 +102,20 @@ func (l *logLevels) enabled(component string, level slog.Level) bool {
 func (l *logLevels) add(component string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.components[component] = true
+	l.components[component] = component != securityComponent
 }
 
 // names are the components that have a logger, sorted.
 func (l *logLevels) names() []string {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return slices.Sorted(maps.Keys(l.components))
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(l.components)) {
+		if l.components[name] {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // logHandler gives a line its form.

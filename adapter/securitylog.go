@@ -50,7 +50,7 @@ func (p *Program) newSecurityLog() *security.Log {
 		Help: "Security events that are in the log's lines but not in the table, since the database was away for long."})
 	p.registry.MustRegister(lost)
 	return security.New(security.Options{
-		Store: p.store, Lines: p.log.With("component", "security", "log", "security"), Person: p.persons.hash,
+		Store: p.store, Lines: p.log.With("component", securityComponent, "log", "security"), Person: p.persons.hash,
 		Replica: replicaName(), Now: p.now, Lost: lost.Inc,
 	})
 }
@@ -86,7 +86,8 @@ func reportRefusal(ctx context.Context, log *security.Log, in inbound) {
 		e.Kind = security.TokenExpired
 	case in.Status == http.StatusUnauthorized:
 		e.Kind = security.TokenRefused
-	case in.Status == http.StatusForbidden, errors.As(in.Err, &fault) && fault.Reason == soap.ReasonAccessDenied:
+	case in.Status == http.StatusForbidden && in.System == "core", // an X-Road provider tells by itself
+		errors.As(in.Err, &fault) && fault.Reason == soap.ReasonAccessDenied:
 		e.Kind = security.AccessRefused
 	default:
 		return

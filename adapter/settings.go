@@ -102,7 +102,7 @@ type Core struct {
 type Token struct {
 	Name    string    `yaml:"name"`                    // of the caller, for logs
 	SHA256  string    `yaml:"sha256" setting:"secret"` // of the token, hexadecimal
-	Scopes  []string  `yaml:"scopes"`                  // orders, events, or `*` for all
+	Scopes  []string  `yaml:"scopes"`                  // orders, events, settings, or `*` for all
 	Expires time.Time `yaml:"expires"`                 // not valid from then on; empty: never
 }
 

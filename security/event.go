@@ -20,14 +20,14 @@ type Event struct {
 
 // Kinds of events.
 const (
-	SessionStarted  = "session started"  // a token is used for the first time, or after a long silence
-	SessionEnded    = "session ended"    // a token was not used for long
-	TokenRefused    = "token refused"    // 401: none, or one that is unknown
-	TokenExpired    = "token expired"    // 401: one that was valid until its time came
-	AccessRefused   = "access refused"   // 403, or AccessDenied to an X-Road client
-	SettingsChanged = "settings changed" // which, from what to what
-	ExchangesRead   = "exchanges read"   // who looked at what
-	HeaderRefused   = "header refused"   // a header field that no honest security server sends
+	SessionStarted  = "session started"         // a token is used for the first time, or after a long silence
+	SessionEnded    = "session ended"           // a token was not used for long
+	TokenRefused    = "token refused"           // 401: none, or one that is unknown
+	TokenExpired    = "token expired"           // 401: one that was valid until its time came
+	AccessRefused   = "access refused"          // 403, or AccessDenied to an X-Road client
+	SettingsChanged = "settings changed"        // which, from what to what
+	ExchangesRead   = "exchanges read"          // who looked at what
+	HeaderForged    = "header field sent twice" // that no honest security server sends twice
 )
 
 // Store keeps the log for ever. Each method is one transaction.

@@ -16,7 +16,16 @@ type flow struct {
 	held  int
 }
 
-type flowKey struct{ kind, address string }
+// flowKey has the caller only where the settings bound how many there are: others write what they like.
+type flowKey struct{ kind, address, caller string }
+
+func keyOf(e Event) flowKey {
+	key := flowKey{kind: e.Kind, address: e.Address}
+	if e.Kind == SessionStarted || e.Kind == SessionEnded {
+		key.caller = e.Caller
+	}
+	return key
+}
 
 // flood holds back what repeats itself. It is not safe for concurrent use.
 type flood struct{ flows map[flowKey]*flow }
@@ -26,7 +35,7 @@ func (f *flood) passes(e Event) bool {
 	if f.flows == nil {
 		f.flows = map[flowKey]*flow{}
 	}
-	key := flowKey{e.Kind, e.Address}
+	key := keyOf(e)
 	if _, known := f.flows[key]; !known && len(f.flows) >= maxFlows {
 		key.address = ""
 	}

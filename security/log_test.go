@@ -185,9 +185,9 @@ func TestReportsAtOnce(t *testing.T) {
 func TestLoggerReports(t *testing.T) {
 	w := newWorld(t)
 	log := w.Logger().With("component", "mandate", "client", "ee-dev/GOV/70000310/at")
-	log.Debug(security.HeaderRefused, "field", "X-Road-UserId", "n", 2, "of", "EE60001019906", "requestId", "r-7", "address", "192.0.2.9", "person", "EE38302250123")
+	log.Debug(security.HeaderForged, "field", "X-Road-UserId", "n", 2, "of", "EE60001019906", "requestId", "r-7", "address", "192.0.2.9:1234", "person", "EE38302250123")
 	w.pass(time.Second)
-	require.Equal(t, []security.Event{{At: w.now.Add(-time.Second), Replica: "a", Kind: security.HeaderRefused, Caller: "ee-dev/GOV/70000310/at", Actor: "EE38302250123",
+	require.Equal(t, []security.Event{{At: w.now.Add(-time.Second), Replica: "a", Kind: security.HeaderForged, Caller: "ee-dev/GOV/70000310/at", Actor: "EE38302250123",
 		Address: "192.0.2.9", RequestID: "r-7", Detail: "field: X-Road-UserId; n: 2; of: EE***", Count: 1}}, w.rows(t))
 }
 

@@ -33,7 +33,9 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		case "person":
 			e.Actor = text
 		case "address":
-			e.Address = text
+			if host, ok := hostAddress(text); ok {
+				e.Address = host.String()
+			}
 		case "requestId":
 			e.RequestID = text
 		default:
@@ -46,6 +48,9 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	}
 	r.Attrs(add)
 	e.Detail = strings.Join(detail, "; ")
+	if address := AddressFrom(ctx); address != "" { // which has looked behind proxies
+		e.Address = address
+	}
 	h.log.Report(ctx, e)
 	return nil
 }
