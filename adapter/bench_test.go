@@ -65,6 +65,7 @@ func benchmarkEndToEnd(b *testing.B, request []byte, callers int) {
 	s := defaultSettings()
 	s.Listen = Listen{XRoad: "127.0.0.1:0", Core: "127.0.0.1:0", Ops: "127.0.0.1:0"}
 	s.Store, s.Core.TokenFile = "sqlite:"+filepath.Join(folder, "adapter.db"), filepath.Join(folder, "adapter.token")
+	s.Log.Dir = filepath.Join(folder, "logs")
 	s.XRoad.Client = "ee-dev/COM/11043739/tkt"
 	program, err := Start(b.Context(), s, newLogger(io.Discard, slog.LevelInfo), Watch{})
 	require.NoError(b, err)

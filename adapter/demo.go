@@ -105,6 +105,7 @@ func demoSettings(w *simulator.World, folder string) Settings {
 	s.EMTA.Sync = Sync{Delays: []time.Duration{time.Second, time.Second, 2 * time.Second, 4 * time.Second, 10 * time.Second},
 		ListDelays: []time.Duration{time.Second, 2 * time.Second}, Parallel: 4}
 	s.Core.TokenFile = filepath.Join(folder, "adapter.token")
+	s.Log.Dir = filepath.Join(folder, "logs")
 	s.Core.Webhook = Webhook{URL: w.WebhookURL(), Secret: w.WebhookSecret()}
 	return s
 }

@@ -25,6 +25,7 @@ func TestSlowSenders(t *testing.T) {
 	s := defaultSettings()
 	s.Listen = Listen{XRoad: "127.0.0.1:0", Core: "127.0.0.1:0", Ops: "127.0.0.1:0"}
 	s.Store, s.Core.TokenFile = "sqlite:"+filepath.Join(t.TempDir(), "adapter.db"), filepath.Join(t.TempDir(), "adapter.token")
+	s.Log.Dir = t.TempDir()
 	program, err := start(t.Context(), s, slog.New(slog.DiscardHandler), Watch{}, times)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, program.Stop()) })

@@ -22,8 +22,6 @@ import (
 	"ametlikudteadaanded.ee/adapter/openapi"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/rest"
-	"ametlikudteadaanded.ee/adapter/security"
-	"ametlikudteadaanded.ee/adapter/setting"
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/store"
 )
@@ -40,14 +38,10 @@ type Program struct {
 	store      store.Store
 	orders     *order.Module
 	webhook    *event.Webhook // nil: not configured
-	running    *setting.Running
-	security   *security.Log
-	sessions   *sessions
-	persons    persons
+	exchanges  *exchangeLog
 	configured bool // EMTA is
 	servers    []*server
 	endWork    context.CancelFunc
-	endLogs    context.CancelFunc
 	working    sync.WaitGroup
 }
 
@@ -94,10 +88,9 @@ func start(ctx context.Context, s Settings, log *slog.Logger, watch Watch, sende
 		return nil, err
 	}
 	p.registry.MustRegister(newFigureGauges(p))
-	p.persons = newPersons(s.Log.PersonKey)
-	p.security = p.newSecurityLog()
-	p.sessions = newSessions(p.now, p.security)
-	p.running = p.newRunning()
+	if p.exchanges, err = openExchangeLog(s.Log, p.now, log.With("component", "exchangelog"), p.registry); err != nil {
+		return nil, errors.Join(err, p.store.Close())
+	}
 	if err := p.wire(watch); err != nil {
 		return nil, errors.Join(err, p.stop())
 	}
@@ -166,20 +159,12 @@ func (p *Program) handle(watch Watch) error {
 	if err != nil {
 		return err
 	}
-	proxies, err := s.proxies()
-	if err != nil {
-		return err
-	}
-	observer := observer{now: p.now, told: watch.Inbound, security: p.security, persons: p.persons, proxies: proxies}
 	for _, l := range p.servers {
-		observer.log = p.log.With("component", l.name)
 		switch l.name {
 		case "xroad":
-			observer.system = "emta"
-			l.http.Handler = observer.observe(boundLargeRequests(p.senders.whole, xroad))
+			l.http.Handler = observe("emta", p.log, p.now, watch.Inbound, p.exchanges.emta(boundLargeRequests(p.senders.whole, xroad)))
 		case "core":
-			observer.system = "core"
-			l.http.Handler = observer.observe(core)
+			l.http.Handler = observe("core", p.log, p.now, watch.Inbound, p.exchanges.core(core))
 		case "ops":
 			l.http.Handler = opsHandler(p)
 		}
@@ -195,11 +180,10 @@ func (p *Program) handle(watch Watch) error {
 // coreHandler is the internal API with its description.
 func (p *Program) coreHandler(gate *gate, tokens *rest.Tokens) (http.Handler, error) {
 	routes := append(p.orders.Routes(), event.NewFeed(p.store, event.FeedOptions{})...)
-	routes = append(routes, p.running.Routes()...)
 	for i, route := range routes {
 		routes[i] = gate.route(route)
 	}
-	api := rest.NewEndpoint(rest.EndpointOptions{Authenticate: p.sessions.authenticate(tokens.Authenticate), Logger: p.log.With("component", "core")}, routes...)
+	api := rest.NewEndpoint(rest.EndpointOptions{Authenticate: tokens.Authenticate, Logger: p.log.With("component", "core")}, routes...)
 	docs, err := openapi.NewHandler()
 	if err != nil {
 		return nil, err
@@ -224,7 +208,7 @@ func (p *Program) sender(wrap func(http.RoundTripper) http.RoundTripper) (*soap.
 		Help: "Answers whose requestHash was missing or wrong."}, []string{"problem"})
 	p.registry.MustRegister(problems)
 	sender, err := soap.NewSender(soap.SenderOptions{
-		URL: p.settings.XRoad.SecurityServer, TLS: config, Wrap: wrap,
+		URL: p.settings.XRoad.SecurityServer, TLS: config, Wrap: p.exchanges.toEMTA(wrap),
 		RequestHash:  soap.HashPolicy(p.settings.XRoad.RequestHash),
 		HashProblems: func(problem string) { problems.WithLabelValues(problem).Inc() },
 		Logger:       p.log.With("component", "soap"),
@@ -268,7 +252,7 @@ func (p *Program) newWebhook(transport http.RoundTripper) (*event.Webhook, error
 		Help: "Duration of attempts to deliver an event.", Buckets: prometheus.DefBuckets})
 	p.registry.MustRegister(deliveries, durations)
 	w, err := event.NewWebhook(p.store, event.WebhookOptions{
-		URL: p.settings.Core.Webhook.URL, Secret: p.settings.Core.Webhook.Secret, Transport: transport,
+		URL: p.settings.Core.Webhook.URL, Secret: p.settings.Core.Webhook.Secret, Transport: p.exchanges.toCore(transport),
 		Now: p.now, NewID: uuid.NewString, Random: rand.Float64, Logger: p.log.With("component", "webhook"),
 		Attempted: func(a event.Attempt) {
 			outcome := a.Failure
@@ -316,18 +300,12 @@ func (p *Program) work() {
 	ctx, end := context.WithCancel(context.Background())
 	p.endWork = end
 	p.working.Go(func() { p.orders.Run(ctx) })
-	p.working.Go(func() { p.running.Run(ctx) })
-	logs, endLogs := context.WithCancel(context.Background())
-	p.endLogs = endLogs
-	p.working.Go(func() { p.security.Run(logs) })
-	p.working.Go(func() { p.sessions.run(ctx) })
-	events := func() {}
-	if p.webhook != nil {
-		p.working.Go(func() { p.webhook.Run(ctx) })
-		events = p.webhook.Wake
+	if p.webhook == nil {
+		return
 	}
+	p.working.Go(func() { p.webhook.Run(ctx) })
 	if others, ok := p.store.(store.Listener); ok {
-		p.working.Go(func() { others.Listen(ctx, events, p.running.Wake) })
+		p.working.Go(func() { others.Listen(ctx, p.webhook.Wake) })
 	}
 }
 
@@ -347,9 +325,6 @@ func (p *Program) Stop() error {
 			errs = append(errs, fmt.Errorf("listener %s: %w", l.name, errors.Join(err, l.http.Close())))
 		}
 	}
-	if p.endLogs != nil { // what the last requests told is kept
-		p.endLogs()
-	}
 	done := make(chan struct{})
 	go func() { p.working.Wait(); close(done) }()
 	select {
@@ -357,7 +332,7 @@ func (p *Program) Stop() error {
 	case <-ctx.Done():
 		errs = append(errs, errors.New("background work did not end in time"))
 	}
-	return errors.Join(append(errs, p.store.Close())...)
+	return errors.Join(append(errs, p.exchanges.stop(ctx), p.store.Close())...)
 }
 
 // stop undoes a start that failed half-way.
@@ -365,5 +340,5 @@ func (p *Program) stop() error {
 	for _, l := range p.servers {
 		_ = l.listener.Close() // nothing was accepted
 	}
-	return p.store.Close()
+	return errors.Join(p.exchanges.stop(context.Background()), p.store.Close())
 }

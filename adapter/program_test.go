@@ -168,7 +168,7 @@ func TestStartRefusesAForgetfulDatabase(t *testing.T) {
 	s := defaultSettings()
 	s.Listen = Listen{XRoad: "127.0.0.1:0", Core: "127.0.0.1:0", Ops: "127.0.0.1:0"}
 	s.Store = "sqlite::memory:"
-	s.Core.TokenFile = filepath.Join(t.TempDir(), "adapter.token")
+	s.Core.TokenFile, s.Log.Dir = filepath.Join(t.TempDir(), "adapter.token"), t.TempDir()
 	_, err := Start(t.Context(), s, slog.New(slog.DiscardHandler), Watch{})
 	require.ErrorContains(t, err, "a memory database keeps nothing")
 }
@@ -178,7 +178,7 @@ func TestNotConfigured(t *testing.T) {
 	folder := t.TempDir()
 	s := defaultSettings()
 	s.Listen = Listen{XRoad: "127.0.0.1:0", Core: "127.0.0.1:0", Ops: "127.0.0.1:0"}
-	s.Store, s.Core.TokenFile = "sqlite:"+filepath.Join(folder, "adapter.db"), filepath.Join(folder, "adapter.token")
+	s.Store, s.Core.TokenFile, s.Log.Dir = "sqlite:"+filepath.Join(folder, "adapter.db"), filepath.Join(folder, "adapter.token"), folder
 	program, err := Start(t.Context(), s, slog.New(slog.DiscardHandler), Watch{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, program.Stop()) }()

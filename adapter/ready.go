@@ -66,10 +66,7 @@ func (p *Program) prepareDatabase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.store.CheckDurability(ctx); err != nil {
-		return err
-	}
-	return p.running.Refresh(ctx)
+	return p.store.CheckDurability(ctx)
 }
 
 // readyTimeout bounds the question to the database. It is longer than a request waits for a connection, so that a busy

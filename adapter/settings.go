@@ -95,14 +95,13 @@ type Core struct {
 	TokenFile  string     `yaml:"tokenFile"` // used, and made at the first start, where `core.tokens` is empty
 	Webhook    Webhook    `yaml:"webhook"`
 	ClaimOffer ClaimOffer `yaml:"claimOffer"`
-	Proxies    []string   `yaml:"proxies"` // networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed in the security log; whoever else calls is named by its connection
 }
 
 // Token is a bearer token of the internal API, by its hash.
 type Token struct {
 	Name    string    `yaml:"name"`                    // of the caller, for logs
 	SHA256  string    `yaml:"sha256" setting:"secret"` // of the token, hexadecimal
-	Scopes  []string  `yaml:"scopes"`                  // orders, events, settings, or `*` for all
+	Scopes  []string  `yaml:"scopes"`                  // orders, events, or `*` for all
 	Expires time.Time `yaml:"expires"`                 // not valid from then on; empty: never
 }
 
@@ -118,11 +117,20 @@ type ClaimOffer struct {
 	Last  time.Duration `yaml:"last"`  // doubling to this
 }
 
-// Log is the application log.
+// Log is the application log and the exchange log.
 type Log struct {
-	Level     string            `yaml:"level" one:"debug,info,warn,error"` // what is logged; changes while running
-	Levels    map[string]string `yaml:"levels"`                            // by component, `{order: debug}`; changes while running
-	PersonKey string            `yaml:"personKey" setting:"secret"`        // key of the hash that stands for a person in log lines, at least 32 characters. Set it, the same on all replicas, to follow a person's requests over replicas and restarts; without it one is made at each start
+	Level   string               `yaml:"level" one:"debug,info,warn,error"` // what the application log holds
+	Dir     string               `yaml:"dir"`                               // folder of the exchange log's files
+	Replica string               `yaml:"replica"`                           // this process among those that log to the same place; empty: the host's name, numbered where it is taken
+	SealKey string               `yaml:"sealKey"`                           // PEM file of an Ed25519 private key that signs the exchange log's seals; empty: seals are not signed
+	Systems map[string]LogSystem `yaml:"systems"`                           // how each external system is logged: emta, paasuke, core; one that is not named keeps its default
+}
+
+// LogSystem is how the exchanges with one external system are logged.
+type LogSystem struct {
+	Sinks []string `yaml:"sinks"` // where to: files, stdout; an empty list is off
+	Body  string   `yaml:"body"`  // what is kept of bodies: full, masked or digest; empty: full
+	Mode  string   `yaml:"mode"`  // required: an exchange that cannot be logged is refused; best-effort: it goes on; empty: the system's default
 }
 
 // defaultSettings start on design §8's addresses with a database beside the program's working folder. What package
@@ -144,7 +152,7 @@ func defaultSettings() Settings {
 			List: List(orders.List),
 		},
 		Core: Core{TokenFile: "adapter.token", ClaimOffer: ClaimOffer{First: orders.FirstOffer, Last: orders.LastOffer}},
-		Log:  Log{Level: "info"},
+		Log:  Log{Level: "info", Dir: "logs"},
 	}
 }
 
@@ -176,6 +184,9 @@ func (s Settings) check() error {
 	if _, err := s.allowed(); err != nil {
 		return err
 	}
+	if _, err := s.logSystems(); err != nil {
+		return err
+	}
 	if (s.XRoad.TLS.Cert == "") != (s.XRoad.TLS.Key == "") {
 		return &settingError{"xroad.tls.cert", "needs cert and key together"}
 	}
@@ -185,17 +196,6 @@ func (s Settings) check() error {
 	if s.Core.Webhook.URL != "" && s.Core.Webhook.Secret == "" {
 		return &settingError{"core.webhook.secret", "must be given where the webhook's url is"}
 	}
-	for component, level := range s.Log.Levels {
-		if _, err := logLevel(level); err != nil {
-			return &settingError{"log.levels." + component, "must be debug, info, warn or error"}
-		}
-	}
-	if s.Log.PersonKey != "" && len(s.Log.PersonKey) < minPersonKey {
-		return &settingError{"log.personKey", "must have at least 32 characters"}
-	}
-	if _, err := s.proxies(); err != nil {
-		return err
-	}
 	// Whoever reaches the xroad listener can write any X-Road header.
 	if !loopback(s.Listen.XRoad) && (!s.XRoad.TrustNetwork || len(s.XRoad.AllowedClients)+len(s.EMTA.AllowedClients) == 0) {
 		return &settingError{"listen.xroad", "is not a loopback address: set xroad.trustNetwork: true and xroad.allowedClients, " +
@@ -203,9 +203,6 @@ func (s Settings) check() error {
 	}
 	return nil
 }
-
-// minPersonKey: with a guessable key, the hash of a personal code is the code.
-const minPersonKey = 32
 
 // loopback reports whether an address can be reached from this machine alone.
 func loopback(address string) bool {

@@ -40,7 +40,7 @@ type Sender struct {
 // NewSender returns a Sender that works by o.
 func NewSender(o SenderOptions) *Sender {
 	if o.Transport == nil {
-		o.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true}
+		o.Transport = NewTransport()
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -54,6 +54,11 @@ func NewSender(o SenderOptions) *Sender {
 		maxAnswer:      o.MaxAnswer,
 		securityServer: o.SecurityServer,
 	}
+}
+
+// NewTransport is a connection pool such as a Sender has of its own, for whoever wraps one.
+func NewTransport() http.RoundTripper {
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true}
 }
 
 // SendError is a request that brought no whole answer. Its text holds neither the address, which may

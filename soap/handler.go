@@ -126,6 +126,9 @@ func (h *handler) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	req, err = ParseRequest(raw, h.Limits)
 	if req != nil {
 		note(ctx, req.XRoad)
+		if noted := xroadhdr.ExchangeFrom(ctx).Noted; noted != nil {
+			noted()
+		}
 	}
 	if err != nil {
 		return req, nil, err
@@ -277,8 +280,5 @@ func note(ctx context.Context, h xroadhdr.Header) {
 	exchange.XRoadID, exchange.Client, exchange.Service = h.ID, h.Client, h.Service
 	if h.Issue != nil {
 		exchange.Issue = *h.Issue
-	}
-	if h.UserID != nil {
-		exchange.UserID = *h.UserID
 	}
 }

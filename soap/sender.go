@@ -96,12 +96,17 @@ func (s *Sender) Send(ctx context.Context, c Call) (*Message, error) {
 		return m, nil
 	}
 	failed.MessageID = c.Header.ID
+	noteFailure(ctx, failed)
+	return nil, failed
+}
+
+// noteFailure fills the exchange record with how the attempt failed.
+func noteFailure(ctx context.Context, failed *CallError) {
 	exchange := xroadhdr.ExchangeFrom(ctx)
 	exchange.Fault, exchange.Err = string(failed.Failure), failed
 	if failed.Fault != nil {
 		exchange.Fault = failed.Fault.Code
 	}
-	return nil, failed
 }
 
 func (s *Sender) attempt(ctx context.Context, c Call) (*Message, *CallError) {
@@ -126,7 +131,11 @@ func (s *Sender) attempt(ctx context.Context, c Call) (*Message, *CallError) {
 		return nil, failed
 	}
 	defer response.Body.Close()
-	return s.receive(ctx, c, sent, response)
+	m, failed := s.receive(ctx, c, sent, response)
+	if failed != nil {
+		noteFailure(ctx, failed) // before the body is closed: whoever logs the answer does it then
+	}
+	return m, failed
 }
 
 func (s *Sender) post(ctx context.Context, body *payload) (*http.Response, *CallError) {

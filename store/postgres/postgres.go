@@ -23,8 +23,6 @@ import (
 
 	"ametlikudteadaanded.ee/adapter/event"
 	"ametlikudteadaanded.ee/adapter/order"
-	"ametlikudteadaanded.ee/adapter/security"
-	"ametlikudteadaanded.ee/adapter/setting"
 )
 
 // Settings of a session, where the url does not set them. All are shorter than the lease of an order is long
@@ -65,10 +63,8 @@ type Store struct {
 }
 
 var (
-	_ order.Store    = (*Store)(nil)
-	_ event.Store    = (*Store)(nil)
-	_ setting.Store  = (*Store)(nil)
-	_ security.Store = (*Store)(nil)
+	_ order.Store = (*Store)(nil)
+	_ event.Store = (*Store)(nil)
 )
 
 // Open reads address, as in postgres://adapter@db.example:5432/at?sslmode=verify-full. Several hosts may stand in it, the one

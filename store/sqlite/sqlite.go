@@ -23,8 +23,6 @@ import (
 
 	"ametlikudteadaanded.ee/adapter/event"
 	"ametlikudteadaanded.ee/adapter/order"
-	"ametlikudteadaanded.ee/adapter/security"
-	"ametlikudteadaanded.ee/adapter/setting"
 )
 
 // memory is SQLite's name for a database without a file.
@@ -46,10 +44,8 @@ type Store struct {
 }
 
 var (
-	_ order.Store    = (*Store)(nil)
-	_ event.Store    = (*Store)(nil)
-	_ setting.Store  = (*Store)(nil)
-	_ security.Store = (*Store)(nil)
+	_ order.Store = (*Store)(nil)
+	_ event.Store = (*Store)(nil)
 )
 
 // settings are the pragmas of every connection. They are spelt out here and read back by
