@@ -59,7 +59,7 @@ var counterpart = row{
 var counterparts = []string{"order", "mandate"}
 
 // stores have the nouns of the counterparts.
-var stores = append([]string{"event", "exchangelog"}, counterparts...)
+var stores = append([]string{"event", "exchangelog", "schedule"}, counterparts...)
 
 // table is the import table of the house. A new package gets a row here; CONTRIBUTING.md says when.
 var table = map[string]row{
@@ -70,6 +70,7 @@ var table = map[string]row{
 	"openapi":            {},
 	"event":              {ours: []string{"rest"}},
 	"mask":               {},
+	"schedule":           {},
 	"exchangelog":        {ours: []string{"xroadhdr", "mask"}, outside: []string{etree, signatures}},
 	"order":              counterpart,
 	"mandate":            counterpart,

@@ -61,12 +61,6 @@ func (m Mandate) MayBePassedOn(today Date) bool { return m.SubDelegable && m.Val
 // Role is a role at AT by its code without namespace, as the core has it: ESINDAJA.
 type Role string
 
-// Authorization is on what grounds Pääsuke let a user act: a role that the user had, with its namespace (BR_REPRIGHT:SOLEREP).
-type Authorization struct {
-	User Identifier
-	Role string
-}
-
 // Document is the signed document of an operation; the zero value is none.
 type Document struct {
 	UUID           string // lower case

@@ -1,4 +1,4 @@
-// Package store opens the database that keeps orders, notifications and events.
+// Package store opens the database that keeps orders, mandates, notifications and events.
 // Each kind of database has its own package with its own SQL; the suite in
 // storetest holds them to one behaviour.
 package store
@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"ametlikudteadaanded.ee/adapter/event"
+	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
+	"ametlikudteadaanded.ee/adapter/schedule"
 	"ametlikudteadaanded.ee/adapter/store/postgres"
 	"ametlikudteadaanded.ee/adapter/store/sqlite"
 )
@@ -18,7 +20,9 @@ import (
 // Store is an open database. It is safe for concurrent use.
 type Store interface {
 	order.Store
+	mandate.Store
 	event.Store
+	schedule.Store
 
 	// Migrate creates what the database lacks, never drops anything, and returns the names of
 	// the migrations that it applied, none when there was nothing to do. On SQLite one caller at a time; on PostgreSQL

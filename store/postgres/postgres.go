@@ -1,10 +1,11 @@
-// Package postgres keeps orders, notifications and events in PostgreSQL 14 or newer, for any number of
+// Package postgres keeps orders, notifications, mandates and events in PostgreSQL 14 or newer, for any number of
 // replicas on one database.
 //
 // Tables stand in schema atis. Those of AT keep their Estonian names (EMTA §3), those of our own
 // begin with adapter_. Transactions are READ COMMITTED and serialise by locks, always taken in this
 // order: the announcement (Start, Change) or EMTA's id (Notified), rows of orders, rows of notifications,
-// the end of the feed. What the server undoes to end a deadlock is done anew.
+// the end of the feed; a change of mandates takes those that mandatechange.go lists. What the server undoes to end a
+// deadlock is done anew.
 //
 // A method that returns an error of the connection may have committed: whoever called decides again
 // from what is stored.
@@ -22,7 +23,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ametlikudteadaanded.ee/adapter/event"
+	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
+	"ametlikudteadaanded.ee/adapter/schedule"
 )
 
 // Settings of a session, where the url does not set them. All are shorter than the lease of an order is long
@@ -63,8 +66,10 @@ type Store struct {
 }
 
 var (
-	_ order.Store = (*Store)(nil)
-	_ event.Store = (*Store)(nil)
+	_ order.Store    = (*Store)(nil)
+	_ event.Store    = (*Store)(nil)
+	_ mandate.Store  = (*Store)(nil)
+	_ schedule.Store = (*Store)(nil)
 )
 
 // Open reads address, as in postgres://adapter@db.example:5432/at?sslmode=verify-full. Several hosts may stand in it, the one

@@ -21,7 +21,7 @@ type Migration struct {
 	Applied bool
 }
 
-// columnsMigration is the one step that is not plain SQL: SQLite has no ADD COLUMN IF NOT EXISTS.
+// columnsMigration is a step that is not plain SQL: SQLite has no ADD COLUMN IF NOT EXISTS.
 const columnsMigration = "00002_columns.go"
 
 func (s *Store) migrator() (*goose.Provider, error) {
@@ -30,7 +30,8 @@ func (s *Store) migrator() (*goose.Provider, error) {
 		return nil, fmt.Errorf("sqlite: migrations: %w", err)
 	}
 	provider, err := goose.NewProvider(goose.DialectSQLite3, s.write, folder,
-		goose.WithGoMigrations(goose.NewGoMigration(2, &goose.GoFunc{RunTx: addColumns}, nil)))
+		goose.WithGoMigrations(goose.NewGoMigration(2, &goose.GoFunc{RunTx: addColumns}, nil),
+			goose.NewGoMigration(21, &goose.GoFunc{RunTx: addMandateColumns}, nil)))
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: migrations: %w", err)
 	}
@@ -73,10 +74,13 @@ func (s *Store) Status(ctx context.Context) ([]Migration, error) {
 }
 
 func name(s *goose.Source) string {
-	if s.Path == "" {
-		return columnsMigration
+	switch {
+	case s.Path != "":
+		return path.Base(s.Path)
+	case s.Version == 21:
+		return mandateColumnsMigration
 	}
-	return path.Base(s.Path)
+	return columnsMigration
 }
 
 // column is a column of a table of AT's, as added to a table that was there without it.
@@ -115,9 +119,17 @@ func columnsOfAT() []column {
 	}
 }
 
-// addColumns adds what AT's tables lack. A table whose key SQLite would not fill in is refused.
+// addColumns adds what AT's tables of orders lack.
 func addColumns(ctx context.Context, tx *sql.Tx) error {
-	for _, table := range []string{"maksemooduli_tellimused", "krediitkaardi_teavitused"} {
+	if err := checkKeys(ctx, tx, "maksemooduli_tellimused", "krediitkaardi_teavitused"); err != nil {
+		return err
+	}
+	return addMissing(ctx, tx, columnsOfAT())
+}
+
+// checkKeys refuses a table whose key SQLite would not fill in.
+func checkKeys(ctx context.Context, tx *sql.Tx, tables ...string) error {
+	for _, table := range tables {
 		var isKey bool
 		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pragma_table_info(?)
 			WHERE name = 'id' AND pk = 1 AND upper(type) = 'INTEGER')`, table).Scan(&isKey)
@@ -128,12 +140,18 @@ func addColumns(ctx context.Context, tx *sql.Tx) error {
 			return fmt.Errorf("table %s: its id must be INTEGER PRIMARY KEY", table)
 		}
 	}
+	return nil
+}
+
+// addMissing adds the columns that are not there, of tables that are.
+func addMissing(ctx context.Context, tx *sql.Tx, columns []column) error {
 	present, err := columnsPresent(ctx, tx)
 	if err != nil {
 		return err
 	}
-	for _, c := range columnsOfAT() {
-		if slices.Contains(present, column{table: c.table, name: c.name}) {
+	for _, c := range columns {
+		if slices.Contains(present, column{table: c.table, name: c.name}) ||
+			!slices.ContainsFunc(present, func(p column) bool { return p.table == c.table }) {
 			continue
 		}
 		if _, err := tx.ExecContext(ctx, `ALTER TABLE `+c.table+` ADD COLUMN `+c.name+` `+c.declared); err != nil {

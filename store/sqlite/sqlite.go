@@ -1,4 +1,4 @@
-// Package sqlite keeps orders, notifications and events in one SQLite file.
+// Package sqlite keeps orders, notifications, mandates and events in one SQLite file.
 //
 // All writing goes through one connection that begins with BEGIN IMMEDIATE, so changes run one
 // after another, in this process and beside others on the same file. Changes that wait for one another share
@@ -22,7 +22,9 @@ import (
 	codes "modernc.org/sqlite/lib"
 
 	"ametlikudteadaanded.ee/adapter/event"
+	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
+	"ametlikudteadaanded.ee/adapter/schedule"
 )
 
 // memory is SQLite's name for a database without a file.
@@ -44,8 +46,10 @@ type Store struct {
 }
 
 var (
-	_ order.Store = (*Store)(nil)
-	_ event.Store = (*Store)(nil)
+	_ order.Store    = (*Store)(nil)
+	_ event.Store    = (*Store)(nil)
+	_ mandate.Store  = (*Store)(nil)
+	_ schedule.Store = (*Store)(nil)
 )
 
 // settings are the pragmas of every connection. They are spelt out here and read back by

@@ -10,3 +10,19 @@ INSERT INTO maksemooduli_tellimused VALUES
 
 CREATE TABLE krediitkaardi_teavitused (id integer PRIMARY KEY, tellimuse_id text, teavituse_aeg text, toodeldud boolean);
 INSERT INTO krediitkaardi_teavitused VALUES (1, 'vana-1', '2026-03-02T10:00:01Z', false), (2, 'vana-2', NULL, true);
+
+CREATE TABLE andmeandjad (id integer PRIMARY KEY, kood varchar(20), nimi varchar(200) NOT NULL, liik text DEFAULT 'OÜ');
+INSERT INTO andmeandjad VALUES (1, '10391131', 'Väikefirma OÜ', 'OÜ'), (2, '11065244', 'Suurfirma AS', 'AS'), (3, '11065244', 'Suurfirma AS (vana)', 'AS'), (4, NULL, 'Koodita', NULL);
+
+CREATE TABLE kasutajad (id integer PRIMARY KEY, isikukood varchar(20), eesnimi text, perenimi text, epost text);
+INSERT INTO kasutajad VALUES (1, '60001019906', 'Mari', 'Maasikas', 'mari@example.ee'), (2, '50001029996', 'Jüri', 'Juurikas', NULL);
+
+CREATE TABLE andmeandjad_kasutajad (
+    id integer PRIMARY KEY, andmeandjad_id integer, kasutajad_id integer, role varchar(30), staatus_kl char(1) NOT NULL, telefon text DEFAULT '-',
+    esindusoiguse_kehtivus_kuni date);
+INSERT INTO andmeandjad_kasutajad VALUES
+    (1, 1, 1, 'ESINDAJA', 'A', '5123', NULL), (2, 1, 2, 'AVALDAJA', 'M', '-', NULL), (3, 2, 2, 'AVALDAJA', 'A', '-', NULL),
+    (4, 3, 2, 'ESINDAJA', 'A', '-', NULL), (5, 4, 2, 'AVALDAJA', 'A', '-', '2026-12-31'), (6, NULL, 2, 'AVALDAJA', 'A', '-', NULL);
+
+CREATE TABLE avaldamisoiguse_taotlused (id integer PRIMARY KEY, sisu text);
+INSERT INTO avaldamisoiguse_taotlused VALUES (1, 'taotlus');
