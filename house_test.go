@@ -59,7 +59,7 @@ var counterpart = row{
 var counterparts = []string{"order", "mandate"}
 
 // stores have the nouns of the counterparts.
-var stores = append([]string{"event", "exchangelog", "schedule"}, counterparts...)
+var stores = append([]string{"event", "exchangelog", "schedule", "setting", "security"}, counterparts...)
 
 // table is the import table of the house. A new package gets a row here; CONTRIBUTING.md says when.
 var table = map[string]row{
@@ -72,6 +72,8 @@ var table = map[string]row{
 	"mask":               {},
 	"schedule":           {},
 	"exchangelog":        {ours: []string{"xroadhdr", "mask"}, outside: []string{etree, signatures}},
+	"setting":            {ours: []string{"rest"}},
+	"security":           {ours: []string{"mask", "xroadhdr"}},
 	"order":              counterpart,
 	"mandate":            counterpart,
 	"store/postgres":     {ours: stores, outside: []string{pgx, goose, decimal}},

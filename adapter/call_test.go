@@ -147,19 +147,21 @@ func TestCallNeedsSettings(t *testing.T) {
 // The golden shape of the log line of an answered request: no value of the request's body.
 func TestAnsweredLogLine(t *testing.T) {
 	var log bytes.Buffer
-	level, err := logLevel("info")
-	require.NoError(t, err)
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	h := observe("core", newLogger(&log, level), time.Now, nil, next)
+	h := observer{system: "core", log: newLogger(&log, slog.LevelInfo).With("component", "core"), now: time.Now}.observe(next)
 	r := httptest.NewRequest(http.MethodPost, "/"+strings.Repeat("x", 1000), strings.NewReader("60001019906"))
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	var line struct {
-		Time, Level, Msg, System, RequestID, Path string
-		Status                                    int
+		Time, Level, Msg, Component, System, RequestID, Route, XRoadID string
+		Status                                                         int
 	}
 	require.NoError(t, json.Unmarshal(log.Bytes(), &line))
 	require.Equal(t, http.StatusNoContent, line.Status)
-	require.Less(t, len(line.Path), 210)
+	require.Equal(t, "core", line.Component)
+	require.Len(t, line.RequestID, 36)
+	require.Equal(t, "-", line.Route, "there is none")
+	require.Equal(t, "-", line.XRoadID)
+	require.NotContains(t, log.String(), "xxx", "the path stays out")
 	require.NotContains(t, log.String(), "60001019906")
 	at, err := time.Parse("2006-01-02T15:04:05.000Z07:00", line.Time)
 	require.NoError(t, err)
@@ -183,7 +185,7 @@ func TestAnsweredLogLevel(t *testing.T) {
 			xroadhdr.ExchangeFrom(r.Context()).Err = row.err
 			w.WriteHeader(row.status)
 		})
-		observe("core", newLogger(&log, slog.LevelDebug), time.Now, nil, next).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		observer{system: "core", log: newLogger(&log, slog.LevelDebug), now: time.Now}.observe(next).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		require.Contains(t, log.String(), `"level":"`+row.level+`"`, "%v", row)
 	}
 }

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"ametlikudteadaanded.ee/adapter/security"
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/xroadhdr"
 )
@@ -20,25 +23,56 @@ type inbound struct {
 	System string // who called: emta, core
 	Method string
 	Path   string
+	Caller string // name of the token, where the request had a right one
+	Person string // whom the caller acts for, as a keyed hash
 	Status int
 	Took   time.Duration
 }
 
-// observe gives every request of next an exchange record and logs it when it is answered. told, if not nil, hears of
-// it too.
-func observe(system string, log *slog.Logger, now func() time.Time, told func(inbound), next http.Handler) http.Handler {
+// observer gives every request of a listener its exchange record, and logs it when it is answered.
+type observer struct {
+	system   string // who calls: emta, core
+	log      *slog.Logger
+	now      func() time.Time
+	told     func(inbound) // hears of it too; nil: nobody
+	security *security.Log // hears of refusals
+	persons  persons
+	proxies  []netip.Prefix // whose forwarding header is believed
+}
+
+// observed is what is learned of a request besides its exchange record.
+type observed struct {
+	request *http.Request
+	caller  string
+}
+
+type observedKey struct{}
+
+// observedFrom returns what is learned of the request of ctx, nil without one.
+func observedFrom(ctx context.Context) *observed {
+	seen, _ := ctx.Value(observedKey{}).(*observed)
+	return seen
+}
+
+// observe wraps next.
+func (o observer) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		exchange := &xroadhdr.Exchange{RequestID: uuid.NewString()}
-		begin := now()
+		seen := &observed{request: r}
+		ctx := xroadhdr.WithExchange(r.Context(), exchange)
+		ctx = context.WithValue(security.WithAddress(ctx, security.CallerAddress(r, o.proxies)), observedKey{}, seen)
+		begin := o.now()
 		answer := &statusWriter{ResponseWriter: w}
 		defer func() {
-			in := inbound{Exchange: *exchange, System: system, Method: r.Method, Path: r.URL.Path, Status: answer.status, Took: now().Sub(begin)}
-			in.log(r.Context(), log)
-			if told != nil {
-				told(in)
+			in := inbound{Exchange: *exchange, System: o.system, Method: r.Method, Path: r.URL.Path, Status: answer.status, Took: o.now().Sub(begin),
+				Caller: seen.caller, Person: o.persons.hash(cmp.Or(exchange.UserID, r.Header.Get("X-Acting-User")))}
+			in.log(ctx, o.log)
+			reportRefusal(ctx, o.security, in)
+			if o.told != nil {
+				o.told(in)
 			}
 		}()
-		next.ServeHTTP(answer, r.WithContext(xroadhdr.WithExchange(r.Context(), exchange)))
+		next.ServeHTTP(answer, r.WithContext(ctx))
 	})
 }
 
@@ -49,11 +83,14 @@ func (in inbound) log(ctx context.Context, log *slog.Logger) {
 		"status", in.Status, "ms", in.Took.Milliseconds()}
 	if in.Service != (xroadhdr.ServiceID{}) {
 		attrs = append(attrs, "client", clipped(in.Client.String()), "service", clipped(in.Service.String()))
-	} else if in.Route == "" {
-		attrs = append(attrs, "path", clipped(in.Path))
+	} else {
+		attrs = append(attrs, "route", in.Route) // never the path, which may hold personal codes
 	}
-	if in.Route != "" {
-		attrs = append(attrs, "route", in.Route)
+	if in.Caller != "" {
+		attrs = append(attrs, "caller", in.Caller)
+	}
+	if in.Person != "" {
+		attrs = append(attrs, "person", in.Person)
 	}
 	if in.Fault != "" {
 		attrs = append(attrs, "fault", in.Fault)

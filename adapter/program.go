@@ -22,6 +22,8 @@ import (
 	"ametlikudteadaanded.ee/adapter/openapi"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/rest"
+	"ametlikudteadaanded.ee/adapter/security"
+	"ametlikudteadaanded.ee/adapter/setting"
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/store"
 )
@@ -38,10 +40,15 @@ type Program struct {
 	store      store.Store
 	orders     *order.Module
 	webhook    *event.Webhook // nil: not configured
+	running    *setting.Running
+	security   *security.Log
+	sessions   *sessions
+	persons    persons
 	exchanges  *exchangeLog
 	configured bool // EMTA is
 	servers    []*server
 	endWork    context.CancelFunc
+	endLogs    context.CancelFunc
 	working    sync.WaitGroup
 }
 
@@ -88,9 +95,13 @@ func start(ctx context.Context, s Settings, log *slog.Logger, watch Watch, sende
 		return nil, err
 	}
 	p.registry.MustRegister(newFigureGauges(p))
+	p.persons = newPersons(s.Log.PersonKey)
+	p.security = p.newSecurityLog()
+	p.sessions = newSessions(p.now, p.security)
 	if p.exchanges, err = openExchangeLog(s.Log, p.now, log.With("component", "exchangelog"), p.registry); err != nil {
 		return nil, errors.Join(err, p.store.Close())
 	}
+	p.running = p.newRunning()
 	if err := p.wire(watch); err != nil {
 		return nil, errors.Join(err, p.stop())
 	}
@@ -159,12 +170,20 @@ func (p *Program) handle(watch Watch) error {
 	if err != nil {
 		return err
 	}
+	proxies, err := s.proxies()
+	if err != nil {
+		return err
+	}
+	observer := observer{now: p.now, told: watch.Inbound, security: p.security, persons: p.persons, proxies: proxies}
 	for _, l := range p.servers {
+		observer.log = p.log.With("component", l.name)
 		switch l.name {
 		case "xroad":
-			l.http.Handler = observe("emta", p.log, p.now, watch.Inbound, p.exchanges.emta(boundLargeRequests(p.senders.whole, xroad)))
+			observer.system = "emta"
+			l.http.Handler = observer.observe(p.exchanges.emta(boundLargeRequests(p.senders.whole, xroad)))
 		case "core":
-			l.http.Handler = observe("core", p.log, p.now, watch.Inbound, p.exchanges.core(core))
+			observer.system = "core"
+			l.http.Handler = observer.observe(p.exchanges.core(core))
 		case "ops":
 			l.http.Handler = opsHandler(p)
 		}
@@ -180,10 +199,11 @@ func (p *Program) handle(watch Watch) error {
 // coreHandler is the internal API with its description.
 func (p *Program) coreHandler(gate *gate, tokens *rest.Tokens) (http.Handler, error) {
 	routes := append(p.orders.Routes(), event.NewFeed(p.store, event.FeedOptions{})...)
+	routes = append(routes, p.running.Routes()...)
 	for i, route := range routes {
 		routes[i] = gate.route(route)
 	}
-	api := rest.NewEndpoint(rest.EndpointOptions{Authenticate: tokens.Authenticate, Logger: p.log.With("component", "core")}, routes...)
+	api := rest.NewEndpoint(rest.EndpointOptions{Authenticate: p.sessions.authenticate(tokens.Authenticate), Logger: p.log.With("component", "core")}, routes...)
 	docs, err := openapi.NewHandler()
 	if err != nil {
 		return nil, err
@@ -300,12 +320,18 @@ func (p *Program) work() {
 	ctx, end := context.WithCancel(context.Background())
 	p.endWork = end
 	p.working.Go(func() { p.orders.Run(ctx) })
-	if p.webhook == nil {
-		return
+	p.working.Go(func() { p.running.Run(ctx) })
+	logs, endLogs := context.WithCancel(context.Background())
+	p.endLogs = endLogs
+	p.working.Go(func() { p.security.Run(logs) })
+	p.working.Go(func() { p.sessions.run(ctx) })
+	events := func() {}
+	if p.webhook != nil {
+		p.working.Go(func() { p.webhook.Run(ctx) })
+		events = p.webhook.Wake
 	}
-	p.working.Go(func() { p.webhook.Run(ctx) })
 	if others, ok := p.store.(store.Listener); ok {
-		p.working.Go(func() { others.Listen(ctx, p.webhook.Wake) })
+		p.working.Go(func() { others.Listen(ctx, events, p.running.Wake) })
 	}
 }
 
@@ -324,6 +350,9 @@ func (p *Program) Stop() error {
 		if err := l.http.Shutdown(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("listener %s: %w", l.name, errors.Join(err, l.http.Close())))
 		}
+	}
+	if p.endLogs != nil { // what the last requests told is kept
+		p.endLogs()
 	}
 	done := make(chan struct{})
 	go func() { p.working.Wait(); close(done) }()

@@ -66,7 +66,10 @@ func (p *Program) prepareDatabase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.store.CheckDurability(ctx)
+	if err := p.store.CheckDurability(ctx); err != nil {
+		return err
+	}
+	return p.running.Refresh(ctx)
 }
 
 // readyTimeout bounds the question to the database. It is longer than a request waits for a connection, so that a busy

@@ -95,13 +95,14 @@ type Core struct {
 	TokenFile  string     `yaml:"tokenFile"` // used, and made at the first start, where `core.tokens` is empty
 	Webhook    Webhook    `yaml:"webhook"`
 	ClaimOffer ClaimOffer `yaml:"claimOffer"`
+	Proxies    []string   `yaml:"proxies"` // networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed in the security log; whoever else calls is named by its connection
 }
 
 // Token is a bearer token of the internal API, by its hash.
 type Token struct {
 	Name    string    `yaml:"name"`                    // of the caller, for logs
 	SHA256  string    `yaml:"sha256" setting:"secret"` // of the token, hexadecimal
-	Scopes  []string  `yaml:"scopes"`                  // orders, events, or `*` for all
+	Scopes  []string  `yaml:"scopes"`                  // orders, events, settings, or `*` for all
 	Expires time.Time `yaml:"expires"`                 // not valid from then on; empty: never
 }
 
@@ -119,11 +120,13 @@ type ClaimOffer struct {
 
 // Log is the application log and the exchange log.
 type Log struct {
-	Level   string               `yaml:"level" one:"debug,info,warn,error"` // what the application log holds
-	Dir     string               `yaml:"dir"`                               // folder of the exchange log's files
-	Replica string               `yaml:"replica"`                           // this process among those that log to the same place; empty: the host's name, numbered where it is taken
-	SealKey string               `yaml:"sealKey"`                           // PEM file of an Ed25519 private key that signs the exchange log's seals; empty: seals are not signed
-	Systems map[string]LogSystem `yaml:"systems"`                           // how each external system is logged: emta, paasuke, core; one that is not named keeps its default
+	Level     string               `yaml:"level" one:"debug,info,warn,error"` // what the application log holds; changes while running
+	Levels    map[string]string    `yaml:"levels"`                            // by component, `{order: debug}`; changes while running
+	PersonKey string               `yaml:"personKey" setting:"secret"`        // key of the hash that stands for a person in log lines, at least 32 characters. Set it, the same on all replicas, to follow a person's requests over replicas and restarts; without it one is made at each start
+	Dir       string               `yaml:"dir"`                               // folder of the exchange log's files
+	Replica   string               `yaml:"replica"`                           // this process among those that log to the same place; empty: the host's name, numbered where it is taken
+	SealKey   string               `yaml:"sealKey"`                           // PEM file of an Ed25519 private key that signs the exchange log's seals; empty: seals are not signed
+	Systems   map[string]LogSystem `yaml:"systems"`                           // how each external system is logged: emta, paasuke, core; one that is not named keeps its default
 }
 
 // LogSystem is how the exchanges with one external system are logged.
@@ -196,6 +199,17 @@ func (s Settings) check() error {
 	if s.Core.Webhook.URL != "" && s.Core.Webhook.Secret == "" {
 		return &settingError{"core.webhook.secret", "must be given where the webhook's url is"}
 	}
+	for component, level := range s.Log.Levels {
+		if _, err := logLevel(level); err != nil {
+			return &settingError{"log.levels." + component, "must be debug, info, warn or error"}
+		}
+	}
+	if s.Log.PersonKey != "" && len(s.Log.PersonKey) < minPersonKey {
+		return &settingError{"log.personKey", "must have at least 32 characters"}
+	}
+	if _, err := s.proxies(); err != nil {
+		return err
+	}
 	// Whoever reaches the xroad listener can write any X-Road header.
 	if !loopback(s.Listen.XRoad) && (!s.XRoad.TrustNetwork || len(s.XRoad.AllowedClients)+len(s.EMTA.AllowedClients) == 0) {
 		return &settingError{"listen.xroad", "is not a loopback address: set xroad.trustNetwork: true and xroad.allowedClients, " +
@@ -203,6 +217,9 @@ func (s Settings) check() error {
 	}
 	return nil
 }
+
+// minPersonKey: with a guessable key, the hash of a personal code is the code.
+const minPersonKey = 32
 
 // loopback reports whether an address can be reached from this machine alone.
 func loopback(address string) bool {

@@ -7,6 +7,7 @@ import (
 
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/wsdl"
+	"ametlikudteadaanded.ee/adapter/xroadhdr"
 )
 
 // emtaPath is where the security server finds cpgOrderNotify (design §8).
@@ -31,6 +32,9 @@ func xroadHandler(s Settings, address string, notify soap.Operation, log *slog.L
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if r.URL.Path == emtaPath {
+			xroadhdr.ExchangeFrom(r.Context()).Route = emtaPath
+		}
 		switch {
 		case r.URL.Path == emtaPath && reading && r.URL.RawQuery != "":
 			contract.ServeHTTP(w, r)

@@ -13,21 +13,31 @@ import (
 	"ametlikudteadaanded.ee/adapter/openapi"
 )
 
-var update = flag.Bool("update", false, "rewrite core.json from core.yaml")
+var update = flag.Bool("update", false, "rewrite the descriptions in JSON from those in YAML")
 
 func TestCoreJSONIsCoreYAML(t *testing.T) {
+	requireTwins(t, openapi.Core(), openapi.CoreJSON(), "core.json")
+}
+
+func TestPaasukeJSONIsPaasukeYAML(t *testing.T) {
+	requireTwins(t, openapi.Paasuke(), openapi.PaasukeJSON(), "paasuke.json")
+}
+
+// requireTwins compares a description with its twin in JSON, or rewrites that.
+func requireTwins(t *testing.T, inYAML, inJSON []byte, file string) {
+	t.Helper()
 	var root yaml.Node
-	require.NoError(t, yaml.Unmarshal(openapi.Core(), &root))
+	require.NoError(t, yaml.Unmarshal(inYAML, &root))
 	var plain bytes.Buffer
 	writeJSON(t, &plain, root.Content[0])
 	var want bytes.Buffer
 	require.NoError(t, json.Indent(&want, plain.Bytes(), "", " "))
 	want.WriteByte('\n')
 	if *update {
-		require.NoError(t, os.WriteFile("core.json", want.Bytes(), 0o644))
+		require.NoError(t, os.WriteFile(file, want.Bytes(), 0o644))
 		return
 	}
-	require.Equal(t, want.String(), string(openapi.CoreJSON()), "run: go test ./openapi -update")
+	require.Equal(t, want.String(), string(inJSON), "run: go test ./openapi -update")
 }
 
 // writeJSON writes a YAML node as JSON with its members in the same order, aliases and merges resolved.

@@ -1,7 +1,7 @@
 // Package openapi holds the descriptions of the HTTP interfaces that we serve, OpenAPI 3.0.3 (design §4,
-// §8): core.yaml, the internal API. It is written by hand for whoever writes the core; openapitest holds
-// running servers to it.
+// §8): core.yaml, the internal API, written for whoever writes the core, and paasuke.yaml, the mandates services, for the
+// security server and RIA. Both are written by hand; openapitest holds running servers to them.
 //
-// core.json is core.yaml in JSON, members in the same order, and is rewritten by
-// "go test ./openapi -update". Both are embedded, and NewHandler serves them beside a page for people.
+// Each has a twin in JSON, members in the same order, which is rewritten by "go test ./openapi -update".
+// All are embedded. NewHandler serves the internal API's beside a page for people, NewPaasukeHandler the other.
 package openapi

@@ -146,6 +146,9 @@ func (e *endpoint) begin(w http.ResponseWriter, r *http.Request) *http.Request {
 }
 
 func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, route Route, serve func(r *http.Request) (Answer, error)) {
+	if exchange := xroadhdr.ExchangeFrom(r.Context()); exchange.Route == "" {
+		exchange.Route = route.Path
+	}
 	answer, err := call(r, serve)
 	var body []byte
 	if err == nil {

@@ -253,7 +253,7 @@ func TestEndpointExchangeRecord(t *testing.T) {
 	exchange = &xroadhdr.Exchange{}
 	r = httptest.NewRequest("GET", "/api/v1/orders/1", nil)
 	h.ServeHTTP(httptest.NewRecorder(), r.WithContext(xroadhdr.WithExchange(r.Context(), exchange)))
-	require.Equal(t, xroadhdr.Exchange{RequestID: "req-1"}, *exchange)
+	require.Equal(t, xroadhdr.Exchange{RequestID: "req-1", Route: "/api/v1/orders/{id}"}, *exchange)
 }
 
 func TestEndpointZeroOptions(t *testing.T) {

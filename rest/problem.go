@@ -69,6 +69,14 @@ func Invalid(fields ...Field) *Problem {
 	return &Problem{Status: http.StatusUnprocessableEntity, Code: codeInvalid, Title: "Invalid request", Fields: fields}
 }
 
+// Malformed is the problem of a request to a service that X-Road calls which cannot be read, by its fields: 400. It is nil without any.
+func Malformed(fields ...Field) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	return malformedFields(Invalid(fields...))
+}
+
 // malformed is the problem of a request that cannot be read at all.
 func malformed(detail string, err error) *Problem {
 	return &Problem{Status: http.StatusBadRequest, Code: codeMalformed, Title: "Malformed request", Detail: detail, Err: err}

@@ -74,15 +74,20 @@ func (t *Tokens) Authenticate(r *http.Request) (Caller, error) {
 	if len(fields) > 1 || parts == nil {
 		return Caller{}, unauthorized("Authorization must be there once, as Bearer and a token.", "invalid_request")
 	}
-	caller, ok := t.caller(parts[1])
+	caller, ok, cause := t.caller(parts[1])
 	if !ok {
-		return Caller{}, unauthorized("The token is unknown or has expired.", "invalid_token")
+		refusal := unauthorized("The token is unknown or has expired.", "invalid_token")
+		refusal.Err = cause
+		return Caller{}, refusal
 	}
 	return caller, nil
 }
 
-// caller compares with every token, so that the time taken tells nothing.
-func (t *Tokens) caller(token string) (Caller, bool) {
+// ErrTokenExpired is the cause of a 401 for a token that was valid until its time came. The answer does not tell.
+var ErrTokenExpired = errors.New("the token has expired")
+
+// caller compares with every token, so that the time taken tells nothing. The error is a cause, nil with one that is unknown.
+func (t *Tokens) caller(token string) (caller Caller, ok bool, cause error) {
 	sum := sha256.Sum256([]byte(token))
 	found := -1
 	for i, known := range t.tokens {
@@ -91,10 +96,13 @@ func (t *Tokens) caller(token string) (Caller, bool) {
 		}
 	}
 	if found < 0 {
-		return Caller{}, false
+		return Caller{}, false, nil
 	}
 	known := t.tokens[found]
-	return known.caller, known.expires.IsZero() || t.now().Before(known.expires)
+	if !known.expires.IsZero() && !t.now().Before(known.expires) {
+		return Caller{}, false, fmt.Errorf("token %q: %w", known.caller.Name, ErrTokenExpired)
+	}
+	return known.caller, true, nil
 }
 
 func unauthorized(detail, bearerError string) *Problem {

@@ -47,7 +47,7 @@ type right struct {
 // SecurityServer stands for the client's and the provider's security server in
 // one, in both directions. It is an http.Handler that takes POST / with a SOAP
 // message and always answers a SOAP message, faults included, with HTTP 200
-// (fact sheet §§2.4, 4, 5.2). Attachments are forwarded in requests and not
+// (fact sheet §§2.4, 4, 5.2); what comes to /r1/ is REST (§6). Attachments are forwarded in requests and not
 // supported in answers. Close ends its delays.
 type SecurityServer struct {
 	newID     func() string
@@ -151,6 +151,10 @@ func queueAt(place Place, q *mischiefQueue, operation string, ms []Mischief) err
 
 // ServeHTTP answers a client's information system.
 func (s *SecurityServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, restPrefix) {
+		s.serveREST(w, r)
+		return
+	}
 	req, err := readRequest(w, r)
 	if err != nil {
 		s.fault(err).writeTo(w)

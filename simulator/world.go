@@ -20,9 +20,11 @@ type Options struct {
 	PayerAddress          string
 	CoreAddress           string
 	ControlAddress        string
+	PaasukeAddress        string // of Pääsuke's page
 
 	Client          xroadhdr.ClientID // the adapter's; zero: ee-dev/GOV/70000310/at
 	EMTA            xroadhdr.ClientID // zero: ee-dev/GOV/70000349/mkrliides
+	Paasuke         xroadhdr.ClientID // zero: ee-dev/GOV/70006317/paasuke
 	Version         string            // of EMTA's services and of cpgOrderNotify; empty: v1
 	NotifyNamespace string            // empty: http://tkt.x-road.eu
 	ServiceTimeout  time.Duration     // of both directions at the security server; 0 means 60 s
@@ -45,6 +47,8 @@ type AdapterAddresses struct {
 	EMTA  string // the notify service, as http://127.0.0.1:8080/emta
 	Core  string // the core listener, as http://127.0.0.1:8081
 	Token string // bearer token of the internal API
+
+	Mandates string // the mandates service, as http://127.0.0.1:8080/paasuke; empty: not registered
 }
 
 // World is all simulators, running and wired.
@@ -52,6 +56,7 @@ type World struct {
 	SecurityServer *SecurityServer
 	EMTA           *EMTA
 	Core           *Core
+	Paasuke        *Paasuke
 
 	o         Options
 	server    *listener
@@ -59,6 +64,7 @@ type World struct {
 	payer     *listener
 	core      *listener
 	control   *listener
+	paasuke   *listener
 	endRun    context.CancelFunc
 	running   sync.WaitGroup
 	mu        sync.Mutex
@@ -71,6 +77,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.EMTA == (xroadhdr.ClientID{}) {
 		o.EMTA = xroadhdr.ClientID{Instance: "ee-dev", MemberClass: "GOV", MemberCode: "70000349", SubsystemCode: "mkrliides"}
+	}
+	if o.Paasuke == (xroadhdr.ClientID{}) {
+		o.Paasuke = xroadhdr.ClientID{Instance: "ee-dev", MemberClass: "GOV", MemberCode: "70006317", SubsystemCode: "paasuke"}
 	}
 	if o.Version == "" {
 		o.Version = "v1"
@@ -105,6 +114,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		return nil, err
 	}
 	w.EMTA = NewEMTA(o.paymentModule(w.server.url))
+	w.Paasuke = NewPaasuke(PaasukeOptions{SecurityServer: w.server.url, Client: o.Paasuke, Service: serviceOf(o.Client, ServiceMandates, ""), NewID: o.NewID})
 	for _, l := range []struct {
 		listener **listener
 		address  string
@@ -112,6 +122,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	}{
 		{&w.backend, o.EMTAAddress, w.EMTA}, {&w.payer, o.PayerAddress, w.EMTA.PayerHandler()},
 		{&w.core, o.CoreAddress, w.Core}, {&w.control, o.ControlAddress, w.controlHandler()},
+		{&w.paasuke, o.PaasukeAddress, w.Paasuke.PageHandler()},
 	} {
 		if *l.listener, err = listen(ctx, l.address, l.handler); err != nil {
 			return nil, errors.Join(err, w.Close())
@@ -139,12 +150,13 @@ func (o Options) paymentModule(securityServer string) EMTAOptions {
 
 // connect registers members, EMTA's services and the rights of both directions.
 func (w *World) connect() {
-	w.SecurityServer.Register(w.o.Client, w.o.EMTA)
+	w.SecurityServer.Register(w.o.Client, w.o.EMTA, w.o.Paasuke)
 	for _, code := range []string{OperationInit, OperationGet, OperationList, OperationCancel} {
 		w.SecurityServer.Offer(Service{ID: serviceOf(w.o.EMTA, code, w.o.Version), URL: w.backend.url + "/", Timeout: w.o.ServiceTimeout})
 		w.SecurityServer.Allow(w.o.Client, w.o.EMTA, code)
 	}
 	w.SecurityServer.Allow(w.o.EMTA, w.o.Client, OperationNotify)
+	w.SecurityServer.Allow(w.o.Paasuke, w.o.Client, ServiceMandates)
 }
 
 // Attach tells the simulators where the adapter is. Until then notifications
@@ -154,6 +166,9 @@ func (w *World) Attach(a AdapterAddresses) {
 	w.addresses = a
 	w.mu.Unlock()
 	w.SecurityServer.Offer(Service{ID: serviceOf(w.o.Client, OperationNotify, w.o.Version), URL: a.EMTA, Timeout: w.o.ServiceTimeout})
+	if a.Mandates != "" {
+		w.SecurityServer.Offer(Service{ID: serviceOf(w.o.Client, ServiceMandates, ""), URL: a.Mandates, Timeout: w.o.ServiceTimeout})
+	}
 	w.Core.Attach(a.Core, a.Token)
 }
 
@@ -207,6 +222,9 @@ func (w *World) PayerURL() string { return w.payer.url }
 // ControlURL is the page by which a person moves the simulators.
 func (w *World) ControlURL() string { return w.control.url + "/" }
 
+// PaasukeURL is Pääsuke's page, for a person's browser.
+func (w *World) PaasukeURL() string { return w.paasuke.url + "/" }
+
 // Close ends everything, cutting what is under way.
 func (w *World) Close() error {
 	if w.endRun != nil {
@@ -216,7 +234,7 @@ func (w *World) Close() error {
 	w.EMTA.Close()
 	w.Core.Close()
 	var err error
-	for _, l := range []*listener{w.server, w.backend, w.payer, w.core, w.control} {
+	for _, l := range []*listener{w.server, w.backend, w.payer, w.core, w.control, w.paasuke} {
 		if l != nil {
 			err = errors.Join(err, l.close())
 		}

@@ -281,4 +281,7 @@ func note(ctx context.Context, h xroadhdr.Header) {
 	if h.Issue != nil {
 		exchange.Issue = *h.Issue
 	}
+	if h.UserID != nil {
+		exchange.UserID = *h.UserID
+	}
 }

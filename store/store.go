@@ -13,6 +13,8 @@ import (
 	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/schedule"
+	"ametlikudteadaanded.ee/adapter/security"
+	"ametlikudteadaanded.ee/adapter/setting"
 	"ametlikudteadaanded.ee/adapter/store/postgres"
 	"ametlikudteadaanded.ee/adapter/store/sqlite"
 )
@@ -23,6 +25,8 @@ type Store interface {
 	mandate.Store
 	event.Store
 	schedule.Store
+	setting.Store
+	security.Store
 
 	// Migrate creates what the database lacks, never drops anything, and returns the names of
 	// the migrations that it applied, none when there was nothing to do. On SQLite one caller at a time; on PostgreSQL
@@ -41,9 +45,9 @@ type Store interface {
 
 // Listener is a Store that hears of other replicas' work. A Store without it has its file to itself.
 type Listener interface {
-	// Listen calls wake when some replica has appended events, until ctx ends. It is a hint that may
-	// come late, once for many, or not at all. wake must not block.
-	Listen(ctx context.Context, wake func())
+	// Listen calls events when some replica has appended events, and settings when one has changed them, until ctx ends. It
+	// is a hint that may come late, once for many, or not at all. Neither may block.
+	Listen(ctx context.Context, events, settings func())
 }
 
 // Migration is one numbered step of the schema.

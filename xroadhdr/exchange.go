@@ -11,6 +11,7 @@ type Exchange struct {
 	Service   ServiceID
 	Issue     string
 	Route     string // of a REST request: the operation's path with its parameters' names, for the path itself may hold personal codes
+	UserID    string // the header's userId: a personal code, which no log shows as it is
 	Fault     string // fault code or problem code of the answer, "" when it went well
 	Err       error  // cause for the log, never shown to the other side
 	// Noted, where a logger has set it, is called once the request's fields above are filled in, before the request is worked on.

@@ -21,6 +21,7 @@ import (
 // Checker compares exchanges with a description. It is safe for concurrent use.
 type Checker struct {
 	t      testing.TB
+	base   string // what stands before the described paths
 	doc    *openapi3.T
 	router routers.Router
 
@@ -31,6 +32,12 @@ type Checker struct {
 // New returns a Checker for a description in YAML or JSON, which is checked itself, examples included. What does
 // not fit it is an error of t; each exchange fails it at most once.
 func New(t testing.TB, description []byte) *Checker {
+	t.Helper()
+	return NewAt(t, "", description)
+}
+
+// NewAt is New for a server that has the described paths below base, e.g. "/paasuke".
+func NewAt(t testing.TB, base string, description []byte) *Checker {
 	t.Helper()
 	loader := openapi3.NewLoader()
 	doc, err := loader.LoadFromData(description)
@@ -45,7 +52,7 @@ func New(t testing.TB, description []byte) *Checker {
 	if err != nil {
 		t.Fatalf("the description's paths are wrong: %v", err)
 	}
-	return &Checker{t: t, doc: doc, router: router, seen: map[string]bool{}}
+	return &Checker{t: t, base: base, doc: doc, router: router, seen: map[string]bool{}}
 }
 
 // Transport checks what goes through next; nil is http.DefaultTransport. Bodies are read whole.
@@ -106,6 +113,8 @@ var (
 func (c *Checker) fits(x exchange) error {
 	r := x.request.Clone(context.Background())
 	r.Body = io.NopCloser(bytes.NewReader(x.sent))
+	// An encoded slash belongs to the parameter that it stands in.
+	r.URL.Path, r.URL.RawPath = strings.TrimPrefix(r.URL.EscapedPath(), c.base), ""
 	route, parameters, err := c.router.FindRoute(r)
 	if err != nil {
 		// Every server may refuse what it does not have; HEAD and OPTIONS are HTTP's own.

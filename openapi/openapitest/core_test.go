@@ -23,6 +23,7 @@ import (
 	"ametlikudteadaanded.ee/adapter/openapi/openapitest"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/rest"
+	"ametlikudteadaanded.ee/adapter/setting"
 	"ametlikudteadaanded.ee/adapter/store"
 )
 
@@ -39,7 +40,12 @@ func internal(t testing.TB) (store.Store, []rest.Route) {
 	m, err := order.New(order.Options{Store: s, Now: func() time.Time { return noon }, NewID: uuid.NewString,
 		Random: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()})
 	require.NoError(t, err)
-	return s, append(m.Routes(), event.NewFeed(s, event.FeedOptions{})...)
+	running := setting.New(setting.Options{Store: s, File: setting.Settings{Log: setting.Log{Level: "info", Systems: map[string]setting.System{
+		"emta": {Sinks: []string{"files"}, Body: "full", Mode: "required"}}}},
+		Components: func() []string { return []string{"order"} }, Apply: func(setting.Settings) {}, Changed: func(setting.Stored) {},
+		Audit: func(context.Context, setting.Stored) error { return nil }, Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler)})
+	routes := append(m.Routes(), event.NewFeed(s, event.FeedOptions{})...)
+	return s, append(routes, running.Routes()...)
 }
 
 // Every route is described, and nothing that is not there.
@@ -55,7 +61,7 @@ func TestCoreDescribesTheRoutes(t *testing.T) {
 
 // The description in YAML and the one in JSON say the same to a validator.
 func TestCoreJSONIsValid(t *testing.T) {
-	require.Len(t, openapitest.New(t, openapi.CoreJSON()).Unseen(), 9)
+	require.Len(t, openapitest.New(t, openapi.CoreJSON()).Unseen(), 11)
 }
 
 // A problem's example stands under its own status.
@@ -175,6 +181,12 @@ func TestCoreDescribesTheRunningServer(t *testing.T) {
 		{"POST", "/api/v1/orders/4/accept", `{"reason":"Paid by hand."}`, "core", 200},
 		{"GET", "/api/v1/events", "", "core", 200},
 		{"GET", "/api/v1/events?after=!", "", "core", 422},
+		{"GET", "/api/v1/settings", "", "core", 200},
+		{"PATCH", "/api/v1/settings", `{"log": {"levels": {"order": "debug"}, "systems": {"emta": {"sinks": []}}}}`, "core", 200},
+		{"GET", "/api/v1/settings", "", "core", 200},
+		{"PATCH", "/api/v1/settings", `{"log": {"levels": null, "systems": {"emta": {"sinks": ["disk"], "body": null}}}}`, "core", 422},
+		{"PATCH", "/api/v1/settings", `{"log": null}`, "core", 200},
+		{"PATCH", "/api/v1/settings", `{"log": {"level": "debug"}}`, "none", 403},
 		{"DELETE", "/api/v1/orders/1", "", "core", 405},
 		{"GET", "/api/v1/nowhere", "", "core", 404},
 	} {
@@ -182,6 +194,7 @@ func TestCoreDescribesTheRunningServer(t *testing.T) {
 		require.NoError(t, err)
 		if test.body != "" {
 			request.Header.Set("Content-Type", "application/json")
+			request.Header.Set("X-Acting-User", "EE60001019906")
 		}
 		if test.token != "" {
 			request.Header.Set("Authorization", "Bearer "+test.token)

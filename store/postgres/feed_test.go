@@ -10,6 +10,7 @@ import (
 
 	"ametlikudteadaanded.ee/adapter/event"
 	"ametlikudteadaanded.ee/adapter/order"
+	"ametlikudteadaanded.ee/adapter/setting"
 	"ametlikudteadaanded.ee/adapter/store/postgres"
 )
 
@@ -98,13 +99,13 @@ func TestListen(t *testing.T) {
 	s, address := migrated(t)
 	other := open(t, address)
 	o := started(t, s, 5, "emta-1")
-	woken := make(chan struct{}, 100)
+	woken, changed := make(chan struct{}, 100), make(chan struct{}, 100)
 	ended := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {
 		defer close(ended)
-		s.Listen(ctx, func() { woken <- struct{}{} })
+		s.Listen(ctx, func() { woken <- struct{}{} }, func() { changed <- struct{}{} })
 	}()
 	hear := func(why string) {
 		t.Helper()
@@ -124,6 +125,14 @@ func TestListen(t *testing.T) {
 	hear("events were appended")
 	appendTo(nil)
 	require.Empty(t, woken, "there was nothing to tell, and once is enough for two")
+	<-changed // it began to listen
+	require.NoError(t, other.ChangeSettings(t.Context(), setting.Stored{Version: 1, At: time.Now(), By: "EE60001019906", Changes: []byte(`{}`)}))
+	select {
+	case <-changed:
+	case <-time.After(30 * time.Second):
+		t.Fatal("not woken: settings were changed")
+	}
+	require.Empty(t, woken, "of events there is nothing to tell")
 
 	run(t, address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`)
 	hear("it listens again")

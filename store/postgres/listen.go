@@ -9,16 +9,19 @@ import (
 
 const wakeChannel = "adapter_event"
 
+// settingsWord is what a change of settings says on the channel; events say nothing.
+const settingsWord = "settings"
+
 // listenPause is how long Listen waits before it connects again. Meanwhile everybody finds what is
 // due by looking for it, as always.
 const listenPause = time.Second
 
-// Listen calls wake soon after another replica, or this one, has appended events, until ctx ends. It is no more than a
-// hint: it may come late, once for many, without need, or be lost with the connection, which is one
-// beside the pool's. wake must not block.
-func (s *Store) Listen(ctx context.Context, wake func()) {
+// Listen calls events soon after another replica, or this one, has appended events, and settings after one has changed
+// them, until ctx ends. It is no more than a hint: it may come late, once for many, without need, or be lost with the
+// connection, which is one beside the pool's. Neither may block.
+func (s *Store) Listen(ctx context.Context, events, settings func()) {
 	for ctx.Err() == nil {
-		s.listen(ctx, wake)
+		s.listen(ctx, events, settings)
 		pause := time.NewTimer(listenPause)
 		select {
 		case <-ctx.Done():
@@ -29,7 +32,7 @@ func (s *Store) Listen(ctx context.Context, wake func()) {
 }
 
 // listen returns when the connection is lost.
-func (s *Store) listen(ctx context.Context, wake func()) {
+func (s *Store) listen(ctx context.Context, events, settings func()) {
 	connecting, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(connecting, s.config.ConnConfig.Copy())
@@ -44,11 +47,17 @@ func (s *Store) listen(ctx context.Context, wake func()) {
 	if _, err := conn.Exec(connecting, `LISTEN `+wakeChannel); err != nil {
 		return
 	}
-	wake() // for what was appended while nobody listened
+	events() // for what was done while nobody listened
+	settings()
 	for {
-		if _, err := conn.WaitForNotification(ctx); err != nil {
+		heard, err := conn.WaitForNotification(ctx)
+		switch {
+		case err != nil:
 			return
+		case heard.Payload == settingsWord:
+			settings()
+		default:
+			events()
 		}
-		wake()
 	}
 }

@@ -26,6 +26,8 @@ import (
 	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/schedule"
+	"ametlikudteadaanded.ee/adapter/security"
+	"ametlikudteadaanded.ee/adapter/setting"
 )
 
 // Settings of a session, where the url does not set them. All are shorter than the lease of an order is long
@@ -70,6 +72,8 @@ var (
 	_ event.Store    = (*Store)(nil)
 	_ mandate.Store  = (*Store)(nil)
 	_ schedule.Store = (*Store)(nil)
+	_ setting.Store  = (*Store)(nil)
+	_ security.Store = (*Store)(nil)
 )
 
 // Open reads address, as in postgres://adapter@db.example:5432/at?sslmode=verify-full. Several hosts may stand in it, the one

@@ -15,7 +15,7 @@ import (
 	"ametlikudteadaanded.ee/adapter/store/sqlite"
 )
 
-var allMigrations = []string{"00001_tables.sql", "00002_columns.go", "00003_indexes.sql",
+var allMigrations = []string{"00001_tables.sql", "00002_columns.go", "00003_indexes.sql", "00007_settings.sql", "00008_security_log.sql",
 	"00020_mandates.sql", "00021_mandate_columns.go", "00022_schedule.sql"}
 
 func TestMigrateTwice(t *testing.T) {

@@ -25,6 +25,8 @@ import (
 	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/schedule"
+	"ametlikudteadaanded.ee/adapter/security"
+	"ametlikudteadaanded.ee/adapter/setting"
 )
 
 // memory is SQLite's name for a database without a file.
@@ -50,6 +52,8 @@ var (
 	_ event.Store    = (*Store)(nil)
 	_ mandate.Store  = (*Store)(nil)
 	_ schedule.Store = (*Store)(nil)
+	_ setting.Store  = (*Store)(nil)
+	_ security.Store = (*Store)(nil)
 )
 
 // settings are the pragmas of every connection. They are spelt out here and read back by

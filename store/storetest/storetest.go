@@ -1,4 +1,4 @@
-// Package storetest is the contract of order.Store and event.Store as tests. Every store runs all of it,
+// Package storetest is the contract of the stores' interfaces (order.Store, event.Store, …) as tests. Every store runs all of it,
 // so that rules may rely on one behaviour whatever the database.
 package storetest
 
@@ -13,12 +13,16 @@ import (
 
 	"ametlikudteadaanded.ee/adapter/event"
 	"ametlikudteadaanded.ee/adapter/order"
+	"ametlikudteadaanded.ee/adapter/security"
+	"ametlikudteadaanded.ee/adapter/setting"
 )
 
 // Store is what a store under test fulfils. It is safe for concurrent use.
 type Store interface {
 	order.Store
 	event.Store
+	setting.Store
+	security.Store
 }
 
 // Run holds a store to the contract. open returns an empty store that is migrated; it closes it
@@ -35,6 +39,8 @@ func Run(t *testing.T, open func(tb testing.TB) Store) {
 		{"lease", leaseTests()},
 		{"offer", offerTests()},
 		{"event", eventTests()},
+		{"setting", settingTests()},
+		{"security", securityTests()},
 		{"contention", contentionTests()},
 		{"together", togetherTests()},
 		{"limits", limitTests()},
