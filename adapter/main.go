@@ -18,6 +18,7 @@ type commands struct {
 	Simulate      simulateCommand `cmd:"" help:"Run the simulated security server, EMTA and core application alone."`
 	Call          callCommand     `cmd:"" help:"Send one X-Road request from the shell and show the answer."`
 	Configuration configCommand   `cmd:"" name:"config" help:"Check or show the settings."`
+	Log           logCommand      `cmd:"" help:"Work on the exchange log."`
 	Migrate       migrateCommand  `cmd:"" help:"Bring the database up to date, or say what is missing."`
 }
 

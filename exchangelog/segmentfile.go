@@ -2,6 +2,7 @@ package exchangelog
 
 import (
 	"bufio"
+	"compress/flate"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -20,4 +21,10 @@ func openSegment(path string) (io.ReadCloser, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return readCloser{z, file}, nil
+}
+
+// damaged tells an error of the compressed form from one of the disk.
+func damaged(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &corrupt)
 }

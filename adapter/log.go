@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"ametlikudteadaanded.ee/adapter/exchangelog"
+)
+
+// logCommand works on the exchange log.
+type logCommand struct {
+	Verify logVerify `cmd:"" help:"Check that nothing in the exchange log was changed, removed, inserted or moved. Exit status 0: whole; 1: something is wrong; 2: it could not be read."`
+}
+
+// logVerify reads files; it needs neither the database nor a key for what is encrypted.
+type logVerify struct {
+	Config string   `type:"path" placeholder:"FILE" help:"Settings file, for log.dir and log.sealKey."`
+	Dir    string   `type:"path" placeholder:"FOLDER" help:"Folder of the log; default the settings' log.dir."`
+	System string   `placeholder:"NAME" help:"Only this system's."`
+	Key    []string `type:"path" placeholder:"FILE" help:"PEM file of an Ed25519 key, public or private, that signs seals; default the settings' log.sealKey."`
+	Head   []string `placeholder:"STREAM=SEQ:HASH" help:"A head that was kept elsewhere, such as emta/host/request=120:9f86d081884c7; the hash may be its beginning, of 8 digits at least."`
+}
+
+// errVerify are the exit statuses of verify.
+type errVerify struct {
+	status int
+	err    error
+}
+
+func (e *errVerify) Error() string { return e.err.Error() }
+
+func (e *errVerify) Unwrap() error { return e.err }
+
+// ExitCode is for kong.
+func (e *errVerify) ExitCode() int { return e.status }
+
+var errLogWrong = errors.New("the exchange log is not what was written")
+
+// Run is for kong.
+func (c *logVerify) Run(ctx context.Context) error {
+	s, err := loadSettings(c.Config, os.Environ())
+	if err == nil {
+		err = c.verify(ctx, s.Log, os.Stdout)
+	}
+	if err != nil && !errors.Is(err, errLogWrong) {
+		return &errVerify{2, err}
+	}
+	if err != nil {
+		return &errVerify{1, err}
+	}
+	return nil
+}
+
+func (c *logVerify) verify(ctx context.Context, s Log, out io.Writer) error {
+	folder, keys := s.Dir, c.Key
+	if c.Dir != "" {
+		folder = c.Dir
+	}
+	if keys == nil && s.SealKey != "" {
+		keys = []string{s.SealKey}
+	}
+	var options exchangelog.VerifyOptions
+	for _, path := range keys {
+		key, err := exchangelog.ReadPublicKey(path)
+		if err != nil {
+			return fmt.Errorf("--key: %w", err)
+		}
+		options.Keys = append(options.Keys, key)
+	}
+	for _, text := range c.Head {
+		head, err := parseHead(text)
+		if err != nil {
+			return err
+		}
+		options.Heads = append(options.Heads, head)
+	}
+	return verifyLog(ctx, exchangelog.FileSource{Folder: folder, System: c.System}, options, out)
+}
+
+// verifyLog reports on a source, and on what cannot be known.
+func verifyLog(ctx context.Context, source exchangelog.Source, o exchangelog.VerifyOptions, out io.Writer) error {
+	report, err := exchangelog.Verify(ctx, source, o)
+	if err != nil {
+		return err
+	}
+	if len(report.Streams) == 0 {
+		return errors.New("there is no exchange log here")
+	}
+	if _, err := report.WriteTo(out); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "\nWhat this cannot find: an end that was cut off together with its sidecar and every copy of the head.")
+	if len(o.Keys) == 0 {
+		fmt.Fprintln(out, "Signatures were not checked: give --key, or set log.sealKey. A log that was written anew from its beginning would pass.")
+	}
+	if report.Wrong() {
+		return errLogWrong
+	}
+	return nil
+}
+
+// minHead is how much of a hash a head must give to mean something.
+const minHead = 8
+
+// parseHead reads STREAM=SEQ:HASH.
+func parseHead(text string) (exchangelog.KnownHead, error) {
+	wrong := fmt.Errorf("--head %q: must be system/replica/part=number:hash", text)
+	name, head, ok := strings.Cut(text, "=")
+	number, hash, ok2 := strings.Cut(head, ":")
+	stream, err := exchangelog.ParseStream(name)
+	if !ok || !ok2 || err != nil {
+		return exchangelog.KnownHead{}, wrong
+	}
+	seq, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || seq < 1 || len(hash) < minHead || strings.Trim(hash, "0123456789abcdef") != "" {
+		return exchangelog.KnownHead{}, wrong
+	}
+	return exchangelog.KnownHead{Stream: stream, Head: exchangelog.Head{Seq: seq, Hash: hash}, From: "--head"}, nil
+}
