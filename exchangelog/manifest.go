@@ -1,0 +1,202 @@
+package exchangelog
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// The two files of an archive that the manifest does not name.
+const (
+	manifestName = "manifest.xml"
+	sumsName     = "SHA256SUMS"
+)
+
+// Manifest says what an archive holds: the part of one month in every stream of one system. Of the evidence of one exchange it
+// says the same about the segments that the exchange stands in.
+type Manifest struct {
+	System    string
+	Month     Month
+	Exchange  string        // the request id, in evidence; empty in an archive
+	Created   time.Time     // whole seconds
+	CreatedBy string        // who ran the command, as the caller names them
+	Tool      string        // the adapter's version
+	Files     []ArchiveFile // what belongs to no segment: keys, texts
+	Chapters  []Chapter     // by replica and part
+}
+
+// Chapter is one stream's part of a month: records that follow each other without a gap.
+type Chapter struct {
+	Replica  string
+	Part     string // request or response
+	Before   Head   // the record before the first: of an earlier month, or Seq 0 where the stream begins here
+	Last     Head
+	Segments []ArchivedSegment // in order, none of them empty
+}
+
+// Head is a place in a stream: a record's number, from 1, and its hash, 64 lower-case hex characters.
+type Head struct {
+	Seq  int64
+	Hash string
+}
+
+// ArchivedSegment is one sealed segment. The hashes let one record be shown without the others: a record's hash is that of its
+// predecessor's hash and its own bytes.
+type ArchivedSegment struct {
+	Number int64
+	Before Head // the record before the first
+	Last   Head
+	Files  []ArchiveFile
+}
+
+// ArchiveFile is a file by its slashed name in the archive's folder.
+type ArchiveFile struct {
+	Kind   string
+	Name   string
+	Size   int64
+	SHA256 string
+}
+
+// What an ArchiveFile holds.
+const (
+	kindLines   = "lines"   // the segment's records, gzip
+	kindHashes  = "hashes"  // each record's hash, a line each
+	kindSeal    = "seal"    // the segment's seal
+	kindHead    = "head"    // the stream's sidecar
+	kindSealKey = "sealKey" // the public key of the seals, PEM
+	kindKey     = "key"     // a wrapped key of the bodies
+	kindRecord  = "record"  // one record's line, in evidence
+	kindBody    = "body"    // one record's body as it was sent, in evidence
+	kindReadme  = "readme"
+)
+
+// ErrManifest is a manifest that its signature vouches for and that still makes no sense.
+var ErrManifest = errors.New("manifest")
+
+var (
+	hexHash    = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	systemName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	// archiveName keeps a file within the archive's folder, whoever signed the manifest.
+	archiveName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$`)
+)
+
+// check says what is wrong with a manifest that was read.
+func (m Manifest) check() error {
+	if !systemName.MatchString(m.System) {
+		return fmt.Errorf("%w: system %q is not a name", ErrManifest, m.System)
+	}
+	for _, text := range []string{m.CreatedBy, m.Tool} {
+		if text == "" || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return fmt.Errorf("%w: it must say by whom and with what it was made, in printable characters", ErrManifest)
+		}
+	}
+	names := map[string]bool{manifestName: true, sumsName: true}
+	files := m.Files
+	streams := map[string]bool{}
+	for _, c := range m.Chapters {
+		if c.Replica == "" || (c.Part != "request" && c.Part != "response") || streams[c.Replica+"/"+c.Part] {
+			return fmt.Errorf("%w: stream %q of replica %q is not known, or stands there twice", ErrManifest, c.Part, c.Replica)
+		}
+		streams[c.Replica+"/"+c.Part] = true
+		before := c.Before
+		if before.Seq < 0 || !hexHash.MatchString(before.Hash) {
+			return fmt.Errorf("%w: stream %s/%s does not say what it follows", ErrManifest, c.Replica, c.Part)
+		}
+		for _, s := range c.Segments {
+			follows := s.Before == before || m.Exchange != "" && s.Before.Seq > before.Seq && hexHash.MatchString(s.Before.Hash)
+			if !follows || s.Last.Seq <= s.Before.Seq || !hexHash.MatchString(s.Last.Hash) {
+				return fmt.Errorf("%w: segment %d of %s/%s does not follow the one before", ErrManifest, s.Number, c.Replica, c.Part)
+			}
+			before = s.Last
+			files = append(files[:len(files):len(files)], s.Files...)
+		}
+		if before != c.Last {
+			return fmt.Errorf("%w: stream %s/%s does not end where its last segment does", ErrManifest, c.Replica, c.Part)
+		}
+	}
+	for _, f := range files {
+		if !archiveName.MatchString(f.Name) || names[f.Name] {
+			return fmt.Errorf("%w: file name %q is not allowed, or stands there twice", ErrManifest, f.Name)
+		}
+		names[f.Name] = true
+		if f.Size < 0 || !hexHash.MatchString(f.SHA256) {
+			return fmt.Errorf("%w: file %s has no right size or SHA-256", ErrManifest, f.Name)
+		}
+	}
+	return nil
+}
+
+// files are all files that the manifest names.
+func (m Manifest) files() []ArchiveFile {
+	files := append([]ArchiveFile(nil), m.Files...)
+	for _, c := range m.Chapters {
+		for _, s := range c.Segments {
+			files = append(files, s.Files...)
+		}
+	}
+	return files
+}
+
+// Count is the number of records.
+func (c Chapter) Count() int64 { return c.Last.Seq - c.Before.Seq }
+
+// file is the segment's file of a kind.
+func (s ArchivedSegment) file(kind string) (ArchiveFile, error) {
+	for _, f := range s.Files {
+		if f.Kind == kind {
+			return f, nil
+		}
+	}
+	return ArchiveFile{}, fmt.Errorf("%w: segment %d has no file of kind %s", ErrManifest, s.Number, kind)
+}
+
+// sums are the lines that sha256sum --check reads, of all files but the two that cannot be in it.
+func (m Manifest) sums() []byte {
+	var b strings.Builder
+	for _, f := range m.files() {
+		fmt.Fprintf(&b, "%s  %s\n", f.SHA256, f.Name)
+	}
+	return []byte(b.String())
+}
+
+// Sign writes the manifest as signed XML.
+func (m Manifest) Sign(s *Signer) ([]byte, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	text, err := encodeManifest(m)
+	if err != nil {
+		return nil, err
+	}
+	return s.sign(text, m.Created)
+}
+
+// ReadManifest returns what a signed manifest says if one of the trusted certificates vouches for it and was valid
+// when it was made.
+func ReadManifest(text []byte, trusted []*x509.Certificate) (Manifest, error) {
+	root, cert, err := validated(text, trusted)
+	if err != nil {
+		return Manifest{}, err
+	}
+	m, err := decodeManifest(root)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if err := validAt(cert, m.Created); err != nil {
+		return Manifest{}, err
+	}
+	return m, m.check()
+}
+
+// describe makes an ArchiveFile of a content.
+func describe(kind, name string, content []byte) ArchiveFile {
+	sum := sha256.Sum256(content)
+	return ArchiveFile{Kind: kind, Name: path.Clean(name), Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
+}

@@ -1,0 +1,5 @@
+package exchangelog
+
+import "time"
+
+var tallinn, _ = time.LoadLocation("Europe/Tallinn")
