@@ -1,0 +1,492 @@
+package exchangelog
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// SourceSegment is one segment of a stream as its sink keeps it.
+type SourceSegment struct {
+	Replica string
+	Part    string
+	Number  int64
+	Before  Head                     // the record before the first
+	Seal    []byte                   // as it is kept; empty: the segment is not sealed
+	Lines   iter.Seq2[[]byte, error] // its records, without line ends
+}
+
+// Source is where a system's records are kept: its files, or its tables.
+type Source interface {
+	// Segments are those of the month in every stream of the system: by replica and part, in order. It ends after an error.
+	Segments(ctx context.Context, system string, m Month) iter.Seq2[SourceSegment, error]
+}
+
+// Exporter writes archives. Several at once, on one folder or on different machines, do not disturb each other: the first that
+// is done wins.
+type Exporter struct {
+	Dir     string // archives are Dir/system/yyyy-mm
+	Signer  *Signer
+	SealKey []byte // the seals' public key, PEM
+	Tool    string // the adapter's version
+	Now     func() time.Time
+}
+
+var (
+	// ErrArchived is an archive that is there already.
+	ErrArchived = errors.New("the month is archived already")
+	// ErrNothing is a month without a record.
+	ErrNothing = errors.New("nothing was recorded in the month")
+	// ErrUnsealed is a segment without its seal: it is still being written, or its replica was killed and has not come back.
+	ErrUnsealed = errors.New("a segment is not sealed")
+)
+
+// partialAge is how old an unfinished archive must be to be cleared away: no export takes as long, so nobody is writing it.
+const partialAge = 24 * time.Hour
+
+// Export writes the month of a system out and returns its archive's folder, which appears whole or not at all. What
+// does not verify is not signed: a segment that is unsealed, or whose chain or seal is wrong, is an error. by says who asked for it.
+func (e Exporter) Export(ctx context.Context, source Source, system string, m Month, by string) (string, error) {
+	now := e.Now().Truncate(time.Second)
+	if !m.Before(MonthOf(now)) {
+		return "", fmt.Errorf("month %s is not over", m)
+	}
+	final := e.Folder(system, m)
+	if _, err := os.Lstat(final); err == nil {
+		return final, ErrArchived
+	}
+	parent := filepath.Dir(final)
+	if err := os.MkdirAll(parent, 0o750); err != nil {
+		return "", err
+	}
+	clearPartial(parent, now)
+	partial, err := os.MkdirTemp(parent, partialPrefix+m.String()+"-")
+	if err != nil {
+		return "", err
+	}
+	w := archiveWriter{dir: partial}
+	err = w.write(ctx, e, source, Manifest{System: system, Month: m, Created: now.UTC(), CreatedBy: by, Tool: e.Tool})
+	if err == nil {
+		err = os.Rename(partial, final)
+		if errors.Is(err, fs.ErrExist) {
+			err = ErrArchived
+		}
+	}
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(partial))
+	}
+	return final, syncFolder(parent)
+}
+
+// Folder is where a month's archive is.
+func (e Exporter) Folder(system string, m Month) string {
+	return filepath.Join(e.Dir, system, m.String())
+}
+
+const partialPrefix = ".partial-"
+
+// clearPartial removes what an export that was killed left behind. It is tidying: an error is the next export's.
+func clearPartial(parent string, now time.Time) {
+	entries, _ := os.ReadDir(parent)
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err == nil && strings.HasPrefix(entry.Name(), partialPrefix) && now.Sub(info.ModTime()) > partialAge {
+			_ = os.RemoveAll(filepath.Join(parent, entry.Name()))
+		}
+	}
+}
+
+// archiveWriter writes the files of one archive.
+type archiveWriter struct {
+	dir     string
+	folders []string
+}
+
+func (w *archiveWriter) write(ctx context.Context, e Exporter, source Source, m Manifest) error {
+	key, err := w.file(kindSealKey, "seal-key.pem", writeBytes(e.SealKey))
+	if err != nil {
+		return err
+	}
+	m.Files = append(m.Files, key)
+	for segment, err := range source.Segments(ctx, m.System, m.Month) {
+		if err != nil {
+			return err
+		}
+		if err := w.segment(ctx, &m, e.SealKey, segment); err != nil {
+			return fmt.Errorf("segment %d of %s/%s: %w", segment.Number, segment.Replica, segment.Part, err)
+		}
+	}
+	if len(m.Chapters) == 0 {
+		return ErrNothing
+	}
+	return w.finish(m, e.Signer)
+}
+
+// finish writes what vouches for the other files.
+func (w *archiveWriter) finish(m Manifest, s *Signer) error {
+	text, err := m.Sign(s)
+	if err != nil {
+		return err
+	}
+	if _, err := w.file("", manifestName, writeBytes(text)); err != nil {
+		return err
+	}
+	if _, err := w.file("", sumsName, writeBytes(m.sums())); err != nil {
+		return err
+	}
+	for _, folder := range append(w.folders, w.dir) {
+		if err := syncFolder(folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// segment writes a segment's files, and checks it while it passes.
+func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey []byte, s SourceSegment) error {
+	if len(s.Seal) == 0 {
+		return ErrUnsealed
+	}
+	name := fmt.Sprintf("%s/%s-%06d", s.Replica, s.Part, s.Number)
+	archived := ArchivedSegment{Number: s.Number, Before: s.Before, Last: s.Before}
+	var hashes bytes.Buffer
+	lines, err := w.file(kindLines, name+".ndjson.gz", func(out io.Writer) error {
+		zip := gzip.NewWriter(out) // no name and no time in it: the same records give the same bytes
+		for line, err := range s.Lines {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err == nil {
+				archived.Last, err = nextHead(archived.Last, line)
+			}
+			if err != nil {
+				return err
+			}
+			hashes.WriteString(archived.Last.Hash + "\n")
+			if _, err := zip.Write(append(line[:len(line):len(line)], '\n')); err != nil {
+				return err
+			}
+		}
+		return zip.Close()
+	})
+	if err != nil {
+		return err
+	}
+	if err := checkSeal(s.Seal, sealKey, m.System, s, archived.Last); err != nil {
+		return err
+	}
+	archived.Files = append(archived.Files, lines)
+	for _, f := range []struct {
+		kind, name string
+		content    []byte
+	}{{kindHashes, name + ".hashes", hashes.Bytes()}, {kindSeal, name + ".seal", s.Seal}} {
+		file, err := w.file(f.kind, f.name, writeBytes(f.content))
+		if err != nil {
+			return err
+		}
+		archived.Files = append(archived.Files, file)
+	}
+	if n := len(m.Chapters); n == 0 || m.Chapters[n-1].Replica != s.Replica || m.Chapters[n-1].Part != s.Part {
+		m.Chapters = append(m.Chapters, Chapter{Replica: s.Replica, Part: s.Part, Before: s.Before})
+	}
+	c := &m.Chapters[len(m.Chapters)-1]
+	c.Segments = append(c.Segments, archived)
+	c.Last = archived.Last
+	return nil
+}
+
+func writeBytes(content []byte) func(io.Writer) error {
+	return func(out io.Writer) error {
+		_, err := out.Write(content)
+		return err
+	}
+}
+
+// file writes one file, which is on the disk when it returns.
+func (w *archiveWriter) file(kind, name string, write func(io.Writer) error) (ArchiveFile, error) {
+	if folder := path.Dir(name); folder != "." {
+		full := filepath.Join(w.dir, filepath.FromSlash(folder))
+		switch err := os.Mkdir(full, 0o750); {
+		case err == nil:
+			w.folders = append(w.folders, full)
+		case !errors.Is(err, fs.ErrExist):
+			return ArchiveFile{}, err
+		}
+	}
+	f, err := os.OpenFile(filepath.Join(w.dir, filepath.FromSlash(name)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return ArchiveFile{}, err
+	}
+	sum := sha256.New()
+	size := &counter{}
+	out := bufio.NewWriterSize(io.MultiWriter(f, sum, size), 64<<10)
+	err = write(out)
+	if err == nil {
+		err = errors.Join(out.Flush(), f.Sync())
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return ArchiveFile{}, err
+	}
+	return ArchiveFile{Kind: kind, Name: name, Size: size.n, SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+}
+
+type counter struct{ n int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
+}
+
+// Archive is an archive, or the evidence of an exchange, that was opened: its manifest is what its signature vouches for.
+type Archive struct {
+	Manifest Manifest
+	Text     []byte // the signed manifest
+	root     *os.Root
+}
+
+// OpenArchive reads the manifest of the archive in the folder and checks its signature. Close it.
+func OpenArchive(dir string, trusted []*x509.Certificate) (*Archive, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	a := &Archive{root: root}
+	if a.Text, err = a.read(manifestName, maxManifest); err == nil {
+		a.Manifest, err = ReadManifest(a.Text, trusted)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Join(dir, manifestName), err), root.Close())
+	}
+	return a, nil
+}
+
+// Close closes the folder.
+func (a *Archive) Close() error { return a.root.Close() }
+
+// open opens a file of the archive, which must be a plain one.
+func (a *Archive) open(name string) (*os.File, error) {
+	info, err := a.root.Lstat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a file", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.root.Open(name)
+}
+
+// read returns a file's content, which is an error beyond limit.
+func (a *Archive) read(name string, limit int64) ([]byte, error) {
+	f, err := a.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(content)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", name, limit)
+	}
+	return content, err
+}
+
+// Verify reads the whole archive and returns the first thing that is wrong, nil if nothing is: every file that the manifest names
+// is there with its size and SHA-256 and no other, every record's hash follows from the one before, and each segment ends
+// where its seal says. No key is needed that opens bodies.
+func (a *Archive) Verify(ctx context.Context) error {
+	if err := a.checkFiles(ctx); err != nil {
+		return err
+	}
+	sealKey, err := a.sealKey()
+	if err != nil {
+		return err
+	}
+	for _, c := range a.Manifest.Chapters {
+		for _, s := range c.Segments {
+			if err := a.checkSegment(ctx, c, s, sealKey); err != nil {
+				return fmt.Errorf("segment %d of %s/%s: %w", s.Number, c.Replica, c.Part, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *Archive) checkFiles(ctx context.Context) error {
+	named := map[string]bool{manifestName: true, sumsName: true}
+	for _, f := range a.Manifest.files() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		named[f.Name] = true
+		if err := a.checkFile(f); err != nil {
+			return err
+		}
+	}
+	sums, err := a.read(sumsName, maxManifest)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(sums, a.Manifest.sums()) {
+		return fmt.Errorf("%s does not say what the manifest says", sumsName)
+	}
+	return fs.WalkDir(a.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !named[name] {
+			err = fmt.Errorf("file %q is not in the manifest", name)
+		}
+		return err
+	})
+}
+
+func (a *Archive) checkFile(want ArchiveFile) error {
+	f, err := a.open(want.Name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	size, err := io.Copy(sum, f)
+	if err != nil {
+		return err
+	}
+	if size != want.Size || hex.EncodeToString(sum.Sum(nil)) != want.SHA256 {
+		return fmt.Errorf("file %s is not the one that the manifest names", want.Name)
+	}
+	return nil
+}
+
+// sealKey is the archived public key of the seals, PEM; the manifest's signature vouches for it.
+func (a *Archive) sealKey() ([]byte, error) {
+	for _, f := range a.Manifest.Files {
+		if f.Kind == kindSealKey {
+			return a.read(f.Name, f.Size)
+		}
+	}
+	return nil, fmt.Errorf("%w: there is no key of the seals", ErrManifest)
+}
+
+func (a *Archive) checkSegment(ctx context.Context, c Chapter, s ArchivedSegment, sealKey []byte) error {
+	file, err := s.file(kindHashes)
+	if err != nil {
+		return err
+	}
+	hashes, err := a.open(file.Name)
+	if err != nil {
+		return err
+	}
+	defer hashes.Close()
+	listed := bufio.NewScanner(hashes)
+	head := s.Before
+	for line, err := range a.Lines(s) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			head, err = nextHead(head, line)
+		}
+		if err != nil {
+			return err
+		}
+		if !listed.Scan() || listed.Text() != head.Hash {
+			return fmt.Errorf("record %d: its hash is not the one in %s", head.Seq, file.Name)
+		}
+	}
+	if head != s.Last || listed.Scan() {
+		return fmt.Errorf("it ends at record %d, and the manifest says %d", head.Seq, s.Last.Seq)
+	}
+	seal, err := s.file(kindSeal)
+	if err != nil {
+		return err
+	}
+	text, err := a.read(seal.Name, seal.Size)
+	if err != nil {
+		return err
+	}
+	return checkSeal(text, sealKey, a.Manifest.System, SourceSegment{Replica: c.Replica, Part: c.Part, Number: s.Number, Before: s.Before}, s.Last)
+}
+
+// Lines are the records of a segment, without line ends. A line is valid until the next.
+func (a *Archive) Lines(s ArchivedSegment) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		file, err := s.file(kindLines)
+		if err == nil {
+			err = a.lines(file.Name, func(line []byte) bool { return yield(line, nil) })
+		}
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+func (a *Archive) lines(name string, each func([]byte) bool) error {
+	f, err := a.open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	zip, err := gzip.NewReader(bufio.NewReader(f))
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	scanner := bufio.NewScanner(zip)
+	scanner.Buffer(nil, maxLine)
+	for scanner.Scan() {
+		if !each(scanner.Bytes()) {
+			return nil
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// Follow reports what is wrong between the archives of one system, in the order of their months: nil if every stream goes on where
+// an earlier month left it. A stream that is missing from a month is not wrong: replicas come and go.
+func Follow(months ...Manifest) error {
+	type left struct {
+		month Month
+		head  Head
+	}
+	ends := map[string]left{}
+	for i, m := range months {
+		if i > 0 && m.System != months[0].System {
+			return fmt.Errorf("the archive of %s is of another system, %s", m.Month, m.System)
+		}
+		if i > 0 && !months[i-1].Month.Before(m.Month) {
+			return fmt.Errorf("the archives of %s and %s are not in order", months[i-1].Month, m.Month)
+		}
+		for _, c := range m.Chapters {
+			stream := c.Replica + "/" + c.Part
+			end, known := ends[stream]
+			switch {
+			case known && end.head.Seq != c.Before.Seq:
+				return fmt.Errorf("stream %s: %s ends at record %d, %s goes on after record %d", stream, end.month, end.head.Seq, m.Month, c.Before.Seq)
+			case known && end.head != c.Before:
+				return fmt.Errorf("stream %s: %s and %s are parts of another chain", stream, end.month, m.Month)
+			}
+			ends[stream] = left{m.Month, c.Last}
+		}
+	}
+	return nil
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,367 @@
+package exchangelog
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	october  = Month{2026, time.October}
+	november = Month{2026, time.November}
+
+	sealPublic, sealPrivate, _ = ed25519.GenerateKey(strings.NewReader(strings.Repeat("seal", 8)))
+	sealPEM                    = pemOf("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(sealPublic)))
+)
+
+// kept is a system's log in memory.
+type kept struct {
+	segments map[Month][]SourceSegment
+	heads    map[string]Head
+}
+
+func newKept() *kept { return &kept{map[Month][]SourceSegment{}, map[string]Head{}} }
+
+func (k *kept) Segments(_ context.Context, _ string, m Month) iter.Seq2[SourceSegment, error] {
+	return func(yield func(SourceSegment, error) bool) {
+		for _, s := range k.segments[m] {
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}
+
+// add appends a sealed segment of n records.
+func (k *kept) add(m Month, replica, part string, number int64, n int) [][]byte {
+	stream := replica + "/" + part
+	head, ok := k.heads[stream]
+	if !ok {
+		head.Hash = strings.Repeat("0", 64)
+	}
+	s := SourceSegment{Replica: replica, Part: part, Number: number, Before: head}
+	var lines [][]byte
+	for range n {
+		content := fmt.Sprintf(`{"time":"%s-02T10:00:00.000+02:00","system":"emta","part":%q,"requestId":"r-%d","seq":%d`, m, part, head.Seq+1, head.Seq+1)
+		sum := sha256.Sum256([]byte(head.Hash + content))
+		head = Head{head.Seq + 1, hex.EncodeToString(sum[:])}
+		lines = append(lines, []byte(content+`,"hash":"`+head.Hash+`"}`))
+	}
+	k.heads[stream] = head
+	body := fmt.Sprintf("%s %s %s %d %d %s", "emta", replica, part, number, head.Seq, head.Hash)
+	s.Seal = must(json.Marshal(tmpSeal{body, ed25519.Sign(sealPrivate, []byte(body))}))
+	s.Lines = func(yield func([]byte, error) bool) {
+		for _, line := range lines {
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
+	k.segments[m] = append(k.segments[m], s)
+	return lines
+}
+
+func testExporter(t testing.TB) Exporter {
+	return Exporter{Dir: t.TempDir(), Signer: testSigner(), SealKey: sealPEM, Tool: "adapter 1.0", Now: func() time.Time { return signedAt }}
+}
+
+// twoMonths has an October of two replicas and the November after it.
+func twoMonths() *kept {
+	k := newKept()
+	k.add(october, "a", "request", 1, 3)
+	k.add(october, "a", "request", 2, 2)
+	k.add(october, "a", "response", 1, 4)
+	k.add(october, "b", "request", 1, 1)
+	k.add(november, "a", "request", 3, 2)
+	return k
+}
+
+func verifyArchive(dir string, signers ...*Signer) error {
+	a, err := OpenArchive(dir, trust(signers...))
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.Verify(context.Background()), a.Close())
+}
+
+func TestExport(t *testing.T) {
+	e := testExporter(t)
+	dir, err := e.Export(t.Context(), twoMonths(), "emta", october, "tester")
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(e.Dir, "emta", "2026-10"), dir)
+	require.NoError(t, verifyArchive(dir, testSigner()))
+	require.Equal(t, []string{"SHA256SUMS",
+		"a/request-000001.hashes", "a/request-000001.ndjson.gz", "a/request-000001.seal",
+		"a/request-000002.hashes", "a/request-000002.ndjson.gz", "a/request-000002.seal",
+		"a/response-000001.hashes", "a/response-000001.ndjson.gz", "a/response-000001.seal",
+		"b/request-000001.hashes", "b/request-000001.ndjson.gz", "b/request-000001.seal",
+		"manifest.xml", "seal-key.pem"}, slices.Sorted(maps(t, dir)))
+	entries, err := os.ReadDir(filepath.Dir(dir))
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing unfinished is left")
+
+	a, err := OpenArchive(dir, trust(testSigner()))
+	require.NoError(t, err)
+	defer a.Close()
+	require.Equal(t, []int64{5, 4, 1}, []int64{a.Manifest.Chapters[0].Count(), a.Manifest.Chapters[1].Count(), a.Manifest.Chapters[2].Count()})
+	require.Equal(t, "tester", a.Manifest.CreatedBy)
+
+	_, err = e.Export(t.Context(), twoMonths(), "emta", october, "tester")
+	require.ErrorIs(t, err, ErrArchived)
+	again := testExporter(t)
+	other, err := again.Export(t.Context(), twoMonths(), "emta", october, "tester")
+	require.NoError(t, err)
+	require.Equal(t, contents(t, dir), contents(t, other), "the same records give the same bytes")
+}
+
+// maps are the names of all files below a folder.
+func maps(t testing.TB, dir string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name := range contents(t, dir) {
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+func contents(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	require.NoError(t, filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(name)
+		relative, _ := filepath.Rel(dir, name)
+		files[filepath.ToSlash(relative)] = string(content)
+		return err
+	}))
+	return files
+}
+
+// TestArchiveStandardTools reads an archive with nothing of ours.
+func TestArchiveStandardTools(t *testing.T) {
+	dir, err := testExporter(t).Export(t.Context(), twoMonths(), "emta", october, "tester")
+	require.NoError(t, err)
+	run := func(name, packages string, args ...string) string {
+		c := exec.Command(tool(t, name, packages), args...)
+		c.Dir = dir
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+	run("sha256sum", "coreutils", "--check", "--strict", "--quiet", sumsName)
+	require.Contains(t, run("zcat", "gzip", "a/request-000001.ndjson.gz"), `"requestId":"r-1"`)
+	cert := filepath.Join(t.TempDir(), "cert.pem")
+	require.NoError(t, os.WriteFile(cert, testSigner().CertificatePEM(), 0o600))
+	run("xmlsec1", "xmlsec1", "--verify", "--trusted-pem", cert, manifestName)
+}
+
+func TestExportRefuses(t *testing.T) {
+	broken := errors.New("broken")
+	for name, row := range map[string]struct {
+		spoil func(*kept)
+		month Month
+		want  string
+	}{
+		"a month that is not over": {nil, november, "is not over"},
+		"a month without records":  {nil, october.Add(-1), ErrNothing.Error()},
+		"an unsealed segment":      {func(k *kept) { k.segments[october][1].Seal = nil }, october, "segment 2 of a/request: a segment is not sealed"},
+		"another segment's seal":   {func(k *kept) { k.segments[october][1].Seal = k.segments[october][0].Seal }, october, "segment 2 of a/request: seal"},
+		"a removed segment": {func(k *kept) {
+			k.segments[october] = slices.Delete(k.segments[october], 1, 2)
+			k.segments[october][0].Before.Seq = 9
+		}, october, "segment 1 of a/request"},
+		"a broken chain": {func(k *kept) {
+			s := &k.segments[october][0]
+			lines := slices.Collect(func(yield func([]byte) bool) { s.Lines(func(l []byte, _ error) bool { return yield(l) }) })
+			lines[1] = bytes.Replace(lines[1], []byte("r-2"), []byte("r-9"), 1)
+			s.Lines = func(yield func([]byte, error) bool) {
+				for _, l := range lines {
+					if !yield(l, nil) {
+						return
+					}
+				}
+			}
+		}, october, "segment 1 of a/request: record 2"},
+		"a source that fails": {func(k *kept) {
+			k.segments[october][2].Lines = func(yield func([]byte, error) bool) { yield(nil, broken) }
+		}, october, "broken"},
+	} {
+		e, k := testExporter(t), twoMonths()
+		if row.spoil != nil {
+			row.spoil(k)
+		}
+		_, err := e.Export(t.Context(), k, "emta", row.month, "tester")
+		require.ErrorContains(t, err, row.want, name)
+		require.Empty(t, contents(t, e.Dir), "%s: nothing half is left", name)
+	}
+	e := testExporter(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := e.Export(ctx, twoMonths(), "emta", october, "tester")
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// An export that was killed leaves a folder that nobody takes for an archive, and that a later one clears away.
+func TestExportAfterCrash(t *testing.T) {
+	e := testExporter(t)
+	left := filepath.Join(e.Dir, "emta", partialPrefix+"2026-10-1")
+	fresh := filepath.Join(e.Dir, "emta", partialPrefix+"2026-10-2")
+	for _, dir := range []string{left, fresh} {
+		require.NoError(t, os.MkdirAll(dir, 0o750))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, manifestName), nil, 0o600))
+	}
+	require.NoError(t, os.Chtimes(left, signedAt, signedAt.Add(-25*time.Hour)))
+	require.NoError(t, os.Chtimes(fresh, signedAt, signedAt.Add(-time.Hour)))
+	dir, err := e.Export(t.Context(), twoMonths(), "emta", october, "tester")
+	require.NoError(t, err)
+	require.NoError(t, verifyArchive(dir, testSigner()))
+	require.NoDirExists(t, left)
+	require.DirExists(t, fresh, "somebody may be writing it")
+}
+
+// Whatever is done to an archive is found.
+func TestArchiveDamaged(t *testing.T) {
+	zip := func(text string) string {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, _ = io.WriteString(w, text)
+		_ = w.Close()
+		return b.String()
+	}
+	resigned := func(files map[string]string, name, content string, signer *Signer) {
+		m := must(ReadManifest([]byte(files[manifestName]), trust(testSigner())))
+		for _, c := range m.Chapters {
+			for _, s := range c.Segments {
+				for i, f := range s.Files {
+					if f.Name == name {
+						s.Files[i] = describe(f.Kind, name, []byte(content))
+					}
+				}
+			}
+		}
+		files[name], files[manifestName], files[sumsName] = content, string(must(m.Sign(signer))), string(m.sums())
+	}
+	damages := map[string]struct {
+		damage func(map[string]string)
+		want   string
+	}{
+		"file missing":      {func(f map[string]string) { delete(f, "a/request-000002.hashes") }, "no such file"},
+		"seal missing":      {func(f map[string]string) { delete(f, "b/request-000001.seal") }, "no such file"},
+		"manifest missing":  {func(f map[string]string) { delete(f, manifestName) }, "no such file"},
+		"sums missing":      {func(f map[string]string) { delete(f, sumsName) }, "no such file"},
+		"sums changed":      {func(f map[string]string) { f[sumsName] += "\n" }, "does not say what the manifest says"},
+		"file added":        {func(f map[string]string) { f["a/request-000003.ndjson.gz"] = "" }, "is not in the manifest"},
+		"hidden file added": {func(f map[string]string) { f["a/.x"] = "" }, "is not in the manifest"},
+		"files swapped": {func(f map[string]string) {
+			f["a/request-000001.ndjson.gz"], f["a/request-000002.ndjson.gz"] = f["a/request-000002.ndjson.gz"], f["a/request-000001.ndjson.gz"]
+		}, "is not the one that the manifest names"},
+		"another key's manifest": {func(f map[string]string) {
+			resigned(f, "a/request-000001.seal", f["a/request-000001.seal"], anotherSigner())
+		}, errSignature.Error()},
+		"another month's manifest": {func(f map[string]string) {
+			m := must(ReadManifest([]byte(f[manifestName]), trust(testSigner())))
+			m.Month = november
+			m.Chapters = m.Chapters[:1]
+			f[manifestName], f[sumsName] = string(must(m.Sign(testSigner()))), string(m.sums())
+		}, "is not in the manifest"},
+		// What the key's owner signs by mistake or in bad faith does not pass either, as long as the key of the seals is another's.
+		"signed, but the chain is wrong": {func(f map[string]string) {
+			resigned(f, "b/request-000001.ndjson.gz", zip("{\"a\":1,\"hash\":\""+strings.Repeat("0", 64)+"\"}\n"), testSigner())
+		}, "segment 1 of b/request: record 1"},
+		"signed, but a record is missing": {func(f map[string]string) { resigned(f, "b/request-000001.ndjson.gz", zip(""), testSigner()) }, "it ends at record 0"},
+		"signed, but not gzip":            {func(f map[string]string) { resigned(f, "b/request-000001.ndjson.gz", "x", testSigner()) }, "unexpected EOF"},
+		"signed, but another hash":        {func(f map[string]string) { resigned(f, "b/request-000001.hashes", "0\n", testSigner()) }, "its hash is not the one"},
+		"signed, but a hash too many": {func(f map[string]string) {
+			resigned(f, "b/request-000001.hashes", f["b/request-000001.hashes"]+"0\n", testSigner())
+		}, "it ends at record 1"},
+		"signed, but the seal is another's": {func(f map[string]string) {
+			resigned(f, "b/request-000001.seal", f["a/request-000001.seal"], testSigner())
+		}, "seal"},
+	}
+	whole, err := testExporter(t).Export(t.Context(), twoMonths(), "emta", october, "tester")
+	require.NoError(t, err)
+	for name := range contents(t, whole) {
+		damages["byte changed in "+name] = struct {
+			damage func(map[string]string)
+			want   string
+		}{func(f map[string]string) {
+			b := []byte(f[name])
+			b[len(b)/2] ^= 1
+			f[name] = string(b)
+		}, ""}
+	}
+	for name, row := range damages {
+		files := contents(t, whole)
+		row.damage(files)
+		dir := t.TempDir()
+		for file, content := range files {
+			full := filepath.Join(dir, filepath.FromSlash(file))
+			require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o750))
+			require.NoError(t, os.WriteFile(full, []byte(content), 0o600))
+		}
+		require.ErrorContains(t, verifyArchive(dir, testSigner()), row.want, name)
+	}
+	t.Run("link", func(t *testing.T) {
+		dir := t.TempDir()
+		require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
+		outside := filepath.Join(t.TempDir(), "x")
+		require.NoError(t, os.Rename(filepath.Join(dir, "seal-key.pem"), outside))
+		require.NoError(t, os.Symlink(outside, filepath.Join(dir, "seal-key.pem")))
+		require.ErrorContains(t, verifyArchive(dir, testSigner()), "is not a file")
+	})
+}
+
+// Archives of several months continue each other, also over a month in which a replica was silent.
+func TestArchivesFollow(t *testing.T) {
+	k := twoMonths()
+	k.add(november.Add(1), "b", "request", 2, 1)
+	e := testExporter(t)
+	e.Now = func() time.Time { return signedAt.AddDate(0, 3, 0) }
+	var manifests []Manifest
+	for _, m := range []Month{october, november, november.Add(1)} {
+		dir, err := e.Export(t.Context(), k, "emta", m, "tester")
+		require.NoError(t, err)
+		a, err := OpenArchive(dir, trust(testSigner()))
+		require.NoError(t, err)
+		require.NoError(t, a.Close())
+		manifests = append(manifests, a.Manifest)
+	}
+	require.NoError(t, Follow(manifests...))
+	require.NoError(t, Follow(manifests[1:]...), "a chain may be looked at from its middle")
+	require.ErrorContains(t, Follow(manifests[0], manifests[2], manifests[1]), "order")
+	require.ErrorContains(t, Follow(manifests[0], manifests[0]), "order")
+
+	gap := manifests[2]
+	gap.Chapters = slices.Clone(gap.Chapters)
+	gap.Chapters[0].Before.Seq++
+	require.ErrorContains(t, Follow(manifests[0], manifests[1], gap), "stream b/request: 2026-10 ends at record 1, 2026-12 goes on after record 2")
+	forged := manifests[1]
+	forged.Chapters = slices.Clone(forged.Chapters)
+	forged.Chapters[0].Before.Hash = strings.Repeat("f", 64)
+	require.ErrorContains(t, Follow(manifests[0], forged), "parts of another chain")
+	begun := manifests[1]
+	begun.System = "paasuke"
+	require.ErrorContains(t, Follow(manifests[0], begun), "of another system")
+}
