@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -20,20 +21,17 @@ import (
 	"time"
 )
 
-// SourceSegment is one segment of a stream as its sink keeps it.
-type SourceSegment struct {
-	Replica string
-	Part    string
-	Number  int64
-	Before  Head                     // the record before the first
-	Seal    []byte                   // as it is kept; empty: the segment is not sealed
-	Lines   iter.Seq2[[]byte, error] // its records, without line ends
+// StoredSegment is one segment of a stream as its sink keeps it.
+type StoredSegment struct {
+	Stream Stream
+	Number int
+	Lines  iter.Seq2[[]byte, error] // its records and at the end its seal, without line breaks; each is valid until the next
 }
 
-// Source is where a system's records are kept: its files, or its tables.
-type Source interface {
+// MonthSource is where a system's records are kept: its files, or its tables.
+type MonthSource interface {
 	// Segments are those of the month in every stream of the system: by replica and part, in order. It ends after an error.
-	Segments(ctx context.Context, system string, m Month) iter.Seq2[SourceSegment, error]
+	Segments(ctx context.Context, system string, m Month) iter.Seq2[StoredSegment, error]
 }
 
 // Exporter writes archives. Several at once, on one folder or on different machines, do not disturb each other: the first that
@@ -41,8 +39,8 @@ type Source interface {
 type Exporter struct {
 	Dir     string // archives are Dir/system/yyyy-mm
 	Signer  *Signer
-	SealKey []byte // the seals' public key, PEM
-	Tool    string // the adapter's version
+	SealKey ed25519.PublicKey // what the seals are signed with; nil: they are not
+	Tool    string            // the adapter's version
 	Now     func() time.Time
 }
 
@@ -60,7 +58,7 @@ const partialAge = 24 * time.Hour
 
 // Export writes the month of a system out and returns its archive's folder, which appears whole or not at all. What
 // does not verify is not signed: a segment that is unsealed, or whose chain or seal is wrong, is an error. by says who asked for it.
-func (e Exporter) Export(ctx context.Context, source Source, system string, m Month, by string) (string, error) {
+func (e Exporter) Export(ctx context.Context, source MonthSource, system string, m Month, by string) (string, error) {
 	now := e.Now().Truncate(time.Second)
 	if !m.Before(MonthOf(now)) {
 		return "", fmt.Errorf("month %s is not over", m)
@@ -97,6 +95,9 @@ func (e Exporter) Folder(system string, m Month) string {
 	return filepath.Join(e.Dir, system, m.String())
 }
 
+// maxArchivedLine bounds what is held of an archive at once; bodies are kept up to a limit far below it.
+const maxArchivedLine = 64 << 20
+
 const partialPrefix = ".partial-"
 
 // clearPartial removes what an export that was killed left behind. It is tidying: an error is the next export's.
@@ -116,18 +117,24 @@ type archiveWriter struct {
 	folders []string
 }
 
-func (w *archiveWriter) write(ctx context.Context, e Exporter, source Source, m Manifest) error {
-	key, err := w.file(kindSealKey, "seal-key.pem", writeBytes(e.SealKey))
-	if err != nil {
-		return err
+func (w *archiveWriter) write(ctx context.Context, e Exporter, source MonthSource, m Manifest) error {
+	if e.SealKey != nil {
+		text, err := publicPEM(e.SealKey)
+		if err != nil {
+			return err
+		}
+		key, err := w.file(kindSealKey, "seal-key.pem", writeBytes(text))
+		if err != nil {
+			return err
+		}
+		m.Files = append(m.Files, key)
 	}
-	m.Files = append(m.Files, key)
 	for segment, err := range source.Segments(ctx, m.System, m.Month) {
 		if err != nil {
 			return err
 		}
 		if err := w.segment(ctx, &m, e.SealKey, segment); err != nil {
-			return fmt.Errorf("segment %d of %s/%s: %w", segment.Number, segment.Replica, segment.Part, err)
+			return fmt.Errorf("segment %d of %s: %w", segment.Number, segment.Stream, err)
 		}
 	}
 	if len(m.Chapters) == 0 {
@@ -157,13 +164,10 @@ func (w *archiveWriter) finish(m Manifest, s *Signer) error {
 }
 
 // segment writes a segment's files, and checks it while it passes.
-func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey []byte, s SourceSegment) error {
-	if len(s.Seal) == 0 {
-		return ErrUnsealed
-	}
-	name := fmt.Sprintf("%s/%s-%06d", s.Replica, s.Part, s.Number)
-	archived := ArchivedSegment{Number: s.Number, Before: s.Before, Last: s.Before}
+func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey ed25519.PublicKey, s StoredSegment) error {
+	name := fmt.Sprintf("%s/%s-%06d", s.Stream.Replica, s.Stream.Part, s.Number)
 	var hashes bytes.Buffer
+	var read sealedReader
 	lines, err := w.file(kindLines, name+".ndjson.gz", func(out io.Writer) error {
 		zip := gzip.NewWriter(out) // no name and no time in it: the same records give the same bytes
 		for line, err := range s.Lines {
@@ -171,12 +175,14 @@ func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey []byte
 				err = ctx.Err()
 			}
 			if err == nil {
-				archived.Last, err = nextHead(archived.Last, line)
+				err = read.add(line)
 			}
 			if err != nil {
 				return err
 			}
-			hashes.WriteString(archived.Last.Hash + "\n")
+			if read.seal == nil {
+				hashes.WriteString(read.hash + "\n")
+			}
 			if _, err := zip.Write(append(line[:len(line):len(line)], '\n')); err != nil {
 				return err
 			}
@@ -186,22 +192,17 @@ func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey []byte
 	if err != nil {
 		return err
 	}
-	if err := checkSeal(s.Seal, sealKey, m.System, s, archived.Last); err != nil {
+	if err := read.check(s.Stream, s.Number, sealKey); err != nil {
 		return err
 	}
-	archived.Files = append(archived.Files, lines)
-	for _, f := range []struct {
-		kind, name string
-		content    []byte
-	}{{kindHashes, name + ".hashes", hashes.Bytes()}, {kindSeal, name + ".seal", s.Seal}} {
-		file, err := w.file(f.kind, f.name, writeBytes(f.content))
-		if err != nil {
-			return err
-		}
-		archived.Files = append(archived.Files, file)
+	listed, err := w.file(kindHashes, name+".hashes", writeBytes(hashes.Bytes()))
+	if err != nil {
+		return err
 	}
-	if n := len(m.Chapters); n == 0 || m.Chapters[n-1].Replica != s.Replica || m.Chapters[n-1].Part != s.Part {
-		m.Chapters = append(m.Chapters, Chapter{Replica: s.Replica, Part: s.Part, Before: s.Before})
+	seal := read.seal
+	archived := ArchivedSegment{Number: s.Number, Before: Head{seal.First.Seq - 1, seal.Previous}, Last: seal.Last, Files: []ArchiveFile{lines, listed}}
+	if n := len(m.Chapters); n == 0 || m.Stream(m.Chapters[n-1]) != s.Stream {
+		m.Chapters = append(m.Chapters, Chapter{Replica: s.Stream.Replica, Part: s.Stream.Part, Before: archived.Before})
 	}
 	c := &m.Chapters[len(m.Chapters)-1]
 	c.Segments = append(c.Segments, archived)
@@ -316,8 +317,8 @@ func (a *Archive) Verify(ctx context.Context) error {
 	}
 	for _, c := range a.Manifest.Chapters {
 		for _, s := range c.Segments {
-			if err := a.checkSegment(ctx, c, s, sealKey); err != nil {
-				return fmt.Errorf("segment %d of %s/%s: %w", s.Number, c.Replica, c.Part, err)
+			if err := a.checkSegment(ctx, a.Manifest.Stream(c), s, sealKey); err != nil {
+				return fmt.Errorf("segment %d of %s: %w", s.Number, a.Manifest.Stream(c), err)
 			}
 		}
 	}
@@ -367,17 +368,21 @@ func (a *Archive) checkFile(want ArchiveFile) error {
 	return nil
 }
 
-// sealKey is the archived public key of the seals, PEM; the manifest's signature vouches for it.
-func (a *Archive) sealKey() ([]byte, error) {
+// sealKey is the archived public key of the seals, which the manifest's signature vouches for; nil if there is none.
+func (a *Archive) sealKey() (ed25519.PublicKey, error) {
 	for _, f := range a.Manifest.Files {
 		if f.Kind == kindSealKey {
-			return a.read(f.Name, f.Size)
+			text, err := a.read(f.Name, f.Size)
+			if err != nil {
+				return nil, err
+			}
+			return parsePublicKey(text)
 		}
 	}
-	return nil, fmt.Errorf("%w: there is no key of the seals", ErrManifest)
+	return nil, nil
 }
 
-func (a *Archive) checkSegment(ctx context.Context, c Chapter, s ArchivedSegment, sealKey []byte) error {
+func (a *Archive) checkSegment(ctx context.Context, stream Stream, s ArchivedSegment, sealKey ed25519.PublicKey) error {
 	file, err := s.file(kindHashes)
 	if err != nil {
 		return err
@@ -388,36 +393,34 @@ func (a *Archive) checkSegment(ctx context.Context, c Chapter, s ArchivedSegment
 	}
 	defer hashes.Close()
 	listed := bufio.NewScanner(hashes)
-	head := s.Before
+	var read sealedReader
 	for line, err := range a.Lines(s) {
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err == nil {
-			head, err = nextHead(head, line)
+			err = read.add(line)
 		}
 		if err != nil {
 			return err
 		}
-		if !listed.Scan() || listed.Text() != head.Hash {
-			return fmt.Errorf("record %d: its hash is not the one in %s", head.Seq, file.Name)
+		if read.seal == nil && (!listed.Scan() || listed.Text() != read.hash) {
+			return fmt.Errorf("record %d of it: its hash is not the one in %s", read.count, file.Name)
 		}
 	}
-	if head != s.Last || listed.Scan() {
-		return fmt.Errorf("it ends at record %d, and the manifest says %d", head.Seq, s.Last.Seq)
+	if listed.Scan() {
+		return fmt.Errorf("%s lists more records than there are", file.Name)
 	}
-	seal, err := s.file(kindSeal)
-	if err != nil {
+	if err := read.check(stream, s.Number, sealKey); err != nil {
 		return err
 	}
-	text, err := a.read(seal.Name, seal.Size)
-	if err != nil {
-		return err
+	if (Head{read.seal.First.Seq - 1, read.seal.Previous}) != s.Before || read.seal.Last != s.Last {
+		return errors.New("its seal says something else than the manifest")
 	}
-	return checkSeal(text, sealKey, a.Manifest.System, SourceSegment{Replica: c.Replica, Part: c.Part, Number: s.Number, Before: s.Before}, s.Last)
+	return nil
 }
 
-// Lines are the records of a segment, without line ends. A line is valid until the next.
+// Lines are the records of a segment and its seal, without line breaks. A line is valid until the next.
 func (a *Archive) Lines(s ArchivedSegment) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		file, err := s.file(kindLines)
@@ -441,7 +444,7 @@ func (a *Archive) lines(name string, each func([]byte) bool) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	scanner := bufio.NewScanner(zip)
-	scanner.Buffer(nil, maxLine)
+	scanner.Buffer(nil, maxArchivedLine)
 	for scanner.Scan() {
 		if !each(scanner.Bytes()) {
 			return nil
@@ -460,7 +463,7 @@ func Follow(months ...Manifest) error {
 		month Month
 		head  Head
 	}
-	ends := map[string]left{}
+	ends := map[Stream]left{}
 	for i, m := range months {
 		if i > 0 && m.System != months[0].System {
 			return fmt.Errorf("the archive of %s is of another system, %s", m.Month, m.System)
@@ -469,7 +472,7 @@ func Follow(months ...Manifest) error {
 			return fmt.Errorf("the archives of %s and %s are not in order", months[i-1].Month, m.Month)
 		}
 		for _, c := range m.Chapters {
-			stream := c.Replica + "/" + c.Part
+			stream := m.Stream(c)
 			end, known := ends[stream]
 			switch {
 			case known && end.head.Seq != c.Before.Seq:

@@ -5,10 +5,9 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,58 +29,73 @@ var (
 	november = Month{2026, time.November}
 
 	sealPublic, sealPrivate, _ = ed25519.GenerateKey(strings.NewReader(strings.Repeat("seal", 8)))
-	sealPEM                    = pemOf("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(sealPublic)))
+	sealKey                    = NewSealKey(sealPrivate)
 )
 
 // kept is a system's log in memory.
 type kept struct {
-	segments map[Month][]SourceSegment
-	heads    map[string]Head
+	segments map[Month][]keptSegment
+	chains   map[Stream]*chain
 }
 
-func newKept() *kept { return &kept{map[Month][]SourceSegment{}, map[string]Head{}} }
+type keptSegment struct {
+	stream Stream
+	number int
+	lines  []string // with line breaks, the seal last
+}
 
-func (k *kept) Segments(_ context.Context, _ string, m Month) iter.Seq2[SourceSegment, error] {
-	return func(yield func(SourceSegment, error) bool) {
+func newKept() *kept { return &kept{map[Month][]keptSegment{}, map[Stream]*chain{}} }
+
+func (k *kept) Segments(ctx context.Context, _ string, m Month) iter.Seq2[StoredSegment, error] {
+	return func(yield func(StoredSegment, error) bool) {
 		for _, s := range k.segments[m] {
-			if !yield(s, nil) {
+			lines := func(yield func([]byte, error) bool) {
+				for _, line := range s.lines {
+					if line == "broken\n" {
+						yield(nil, errBroken)
+						return
+					}
+					if !yield([]byte(strings.TrimSuffix(line, "\n")), nil) {
+						return
+					}
+				}
+			}
+			if !yield(StoredSegment{s.stream, s.number, lines}, nil) {
 				return
 			}
 		}
 	}
 }
+
+var errBroken = errors.New("broken")
 
 // add appends a sealed segment of n records.
-func (k *kept) add(m Month, replica, part string, number int64, n int) [][]byte {
-	stream := replica + "/" + part
-	head, ok := k.heads[stream]
-	if !ok {
-		head.Hash = strings.Repeat("0", 64)
+func (k *kept) add(m Month, replica string, part Part, number, n int) {
+	s := keptSegment{stream: Stream{"emta", replica, part}, number: number}
+	c := k.chains[s.stream]
+	if c == nil {
+		c = &chain{head: NoHead()}
+		k.chains[s.stream] = c
 	}
-	s := SourceSegment{Replica: replica, Part: part, Number: number, Before: head}
-	var lines [][]byte
+	var tally Tally
 	for range n {
-		content := fmt.Sprintf(`{"time":"%s-02T10:00:00.000+02:00","system":"emta","part":%q,"requestId":"r-%d","seq":%d`, m, part, head.Seq+1, head.Seq+1)
-		sum := sha256.Sum256([]byte(head.Hash + content))
-		head = Head{head.Seq + 1, hex.EncodeToString(sum[:])}
-		lines = append(lines, []byte(content+`,"hash":"`+head.Hash+`"}`))
+		previous := c.head.Hash
+		body := fmt.Sprintf("<a>%d</a>", c.head.Seq+1)
+		digest := sha256.Sum256([]byte(body))
+		d := newDraft(&Record{Time: m.Begin().Add(time.Duration(c.head.Seq) * time.Hour), System: "emta", Direction: In, Part: part,
+			RequestID: fmt.Sprintf("r-%d", c.head.Seq+1), XRoadID: fmt.Sprintf("x-%d", c.head.Seq+1), Protocol: "soap", Method: "POST", Path: "/emta", Status: 200,
+			Replica: replica, Digest: hex.EncodeToString(digest[:]), Body: body})
+		s.lines = append(s.lines, string(c.append(nil, &d)))
+		tally.add(previous, c.head)
 	}
-	k.heads[stream] = head
-	body := fmt.Sprintf("%s %s %s %d %d %s", "emta", replica, part, number, head.Seq, head.Hash)
-	s.Seal = must(json.Marshal(tmpSeal{body, ed25519.Sign(sealPrivate, []byte(body))}))
-	s.Lines = func(yield func([]byte, error) bool) {
-		for _, line := range lines {
-			if !yield(line, nil) {
-				return
-			}
-		}
-	}
+	seal := tally.seal(s.stream, number)
+	seal.Time = m.Begin()
+	s.lines = append(s.lines, string(seal.line(sealKey)))
 	k.segments[m] = append(k.segments[m], s)
-	return lines
 }
 
 func testExporter(t testing.TB) Exporter {
-	return Exporter{Dir: t.TempDir(), Signer: testSigner(), SealKey: sealPEM, Tool: "adapter 1.0", Now: func() time.Time { return signedAt }}
+	return Exporter{Dir: t.TempDir(), Signer: testSigner(), SealKey: sealPublic, Tool: "adapter 1.0", Now: func() time.Time { return signedAt }}
 }
 
 // twoMonths has an October of two replicas and the November after it.
@@ -110,10 +124,8 @@ func TestExport(t *testing.T) {
 	require.Equal(t, filepath.Join(e.Dir, "emta", "2026-10"), dir)
 	require.NoError(t, verifyArchive(dir, testSigner()))
 	require.Equal(t, []string{"SHA256SUMS",
-		"a/request-000001.hashes", "a/request-000001.ndjson.gz", "a/request-000001.seal",
-		"a/request-000002.hashes", "a/request-000002.ndjson.gz", "a/request-000002.seal",
-		"a/response-000001.hashes", "a/response-000001.ndjson.gz", "a/response-000001.seal",
-		"b/request-000001.hashes", "b/request-000001.ndjson.gz", "b/request-000001.seal",
+		"a/request-000001.hashes", "a/request-000001.ndjson.gz", "a/request-000002.hashes", "a/request-000002.ndjson.gz",
+		"a/response-000001.hashes", "a/response-000001.ndjson.gz", "b/request-000001.hashes", "b/request-000001.ndjson.gz",
 		"manifest.xml", "seal-key.pem"}, slices.Sorted(maps(t, dir)))
 	entries, err := os.ReadDir(filepath.Dir(dir))
 	require.NoError(t, err)
@@ -178,39 +190,37 @@ func TestArchiveStandardTools(t *testing.T) {
 }
 
 func TestExportRefuses(t *testing.T) {
-	broken := errors.New("broken")
 	for name, row := range map[string]struct {
-		spoil func(*kept)
+		spoil func([]keptSegment)
 		month Month
 		want  string
 	}{
 		"a month that is not over": {nil, november, "is not over"},
 		"a month without records":  {nil, october.Add(-1), ErrNothing.Error()},
-		"an unsealed segment":      {func(k *kept) { k.segments[october][1].Seal = nil }, october, "segment 2 of a/request: a segment is not sealed"},
-		"another segment's seal":   {func(k *kept) { k.segments[october][1].Seal = k.segments[october][0].Seal }, october, "segment 2 of a/request: seal"},
-		"a removed segment": {func(k *kept) {
-			k.segments[october] = slices.Delete(k.segments[october], 1, 2)
-			k.segments[october][0].Before.Seq = 9
-		}, october, "segment 1 of a/request"},
-		"a broken chain": {func(k *kept) {
-			s := &k.segments[october][0]
-			lines := slices.Collect(func(yield func([]byte) bool) { s.Lines(func(l []byte, _ error) bool { return yield(l) }) })
-			lines[1] = bytes.Replace(lines[1], []byte("r-2"), []byte("r-9"), 1)
-			s.Lines = func(yield func([]byte, error) bool) {
-				for _, l := range lines {
-					if !yield(l, nil) {
-						return
-					}
-				}
-			}
-		}, october, "segment 1 of a/request: record 2"},
-		"a source that fails": {func(k *kept) {
-			k.segments[october][2].Lines = func(yield func([]byte, error) bool) { yield(nil, broken) }
-		}, october, "broken"},
+		"an unsealed segment":      {func(s []keptSegment) { s[1].lines = s[1].lines[:2] }, october, "segment 2 of emta/a/request: a segment is not sealed"},
+		"an empty segment":         {func(s []keptSegment) { s[1].lines = nil }, october, "segment 2 of emta/a/request: a segment is not sealed"},
+		"another segment's seal":   {func(s []keptSegment) { s[1].lines[2] = s[0].lines[3] }, october, "segment 2 of emta/a/request: its seal is that of segment 1"},
+		"another stream":           {func(s []keptSegment) { s[1].stream.Replica = "b" }, october, "its seal is that of segment 2 of emta/a/request"},
+		"a segment twice":          {func(s []keptSegment) { s[1] = s[0] }, october, "file exists"},
+		"a record twice":           {func(s []keptSegment) { s[0].lines = slices.Insert(s[0].lines, 1, s[0].lines[1]) }, october, "segment 1 of emta/a/request: record 3 of it was changed"},
+		"the first removed":        {func(s []keptSegment) { s[0].lines = s[0].lines[1:] }, october, "it has 2 records, and its seal says 3"},
+		"the last removed":         {func(s []keptSegment) { s[0].lines = slices.Delete(s[0].lines, 2, 3) }, october, "it has 2 records, and its seal says 3"},
+		"the first changed":        {func(s []keptSegment) { s[0].lines[0] = strings.Replace(s[0].lines[0], "r-1", "r-9", 1) }, october, "its first record was changed"},
+		"one changed":              {func(s []keptSegment) { s[0].lines[1] = strings.Replace(s[0].lines[1], "r-2", "r-9", 1) }, october, "record 2 of it was changed"},
+		"a line after the seal":    {func(s []keptSegment) { s[0].lines = append(s[0].lines, s[0].lines[0]) }, october, "a line follows the seal"},
+		"a line that is none":      {func(s []keptSegment) { s[0].lines[1] = "{}\n" }, october, "record 2 of it does not end in a hash"},
+		"a forged seal": {func(s []keptSegment) {
+			s[0].lines[3] = strings.Replace(s[0].lines[3], "\"recovered\":false", "\"recovered\":true", 1)
+		}, october, "not signed by the key"},
+		"an unsigned seal": {func(s []keptSegment) {
+			i := strings.Index(s[0].lines[3], signatureMember)
+			s[0].lines[3] = s[0].lines[3][:i] + signatureMember + "-\"}\n"
+		}, october, "not signed by the key"},
+		"a source that fails": {func(s []keptSegment) { s[2].lines[0] = "broken\n" }, october, "broken"},
 	} {
 		e, k := testExporter(t), twoMonths()
 		if row.spoil != nil {
-			row.spoil(k)
+			row.spoil(k.segments[october])
 		}
 		_, err := e.Export(t.Context(), k, "emta", row.month, "tester")
 		require.ErrorContains(t, err, row.want, name)
@@ -250,8 +260,17 @@ func TestArchiveDamaged(t *testing.T) {
 		_ = w.Close()
 		return b.String()
 	}
+	unzip := func(text string) string {
+		return string(must(io.ReadAll(must(gzip.NewReader(strings.NewReader(text))))))
+	}
+	anotherSeal, _, _ := ed25519.GenerateKey(rand.Reader)
 	resigned := func(files map[string]string, name, content string, signer *Signer) {
 		m := must(ReadManifest([]byte(files[manifestName]), trust(testSigner())))
+		for i, f := range m.Files {
+			if f.Name == name {
+				m.Files[i] = describe(f.Kind, name, []byte(content))
+			}
+		}
 		for _, c := range m.Chapters {
 			for _, s := range c.Segments {
 				for i, f := range s.Files {
@@ -268,7 +287,7 @@ func TestArchiveDamaged(t *testing.T) {
 		want   string
 	}{
 		"file missing":      {func(f map[string]string) { delete(f, "a/request-000002.hashes") }, "no such file"},
-		"seal missing":      {func(f map[string]string) { delete(f, "b/request-000001.seal") }, "no such file"},
+		"lines missing":     {func(f map[string]string) { delete(f, "b/request-000001.ndjson.gz") }, "no such file"},
 		"manifest missing":  {func(f map[string]string) { delete(f, manifestName) }, "no such file"},
 		"sums missing":      {func(f map[string]string) { delete(f, sumsName) }, "no such file"},
 		"sums changed":      {func(f map[string]string) { f[sumsName] += "\n" }, "does not say what the manifest says"},
@@ -278,7 +297,7 @@ func TestArchiveDamaged(t *testing.T) {
 			f["a/request-000001.ndjson.gz"], f["a/request-000002.ndjson.gz"] = f["a/request-000002.ndjson.gz"], f["a/request-000001.ndjson.gz"]
 		}, "is not the one that the manifest names"},
 		"another key's manifest": {func(f map[string]string) {
-			resigned(f, "a/request-000001.seal", f["a/request-000001.seal"], anotherSigner())
+			resigned(f, "a/request-000001.hashes", f["a/request-000001.hashes"], anotherSigner())
 		}, errSignature.Error()},
 		"another month's manifest": {func(f map[string]string) {
 			m := must(ReadManifest([]byte(f[manifestName]), trust(testSigner())))
@@ -287,18 +306,28 @@ func TestArchiveDamaged(t *testing.T) {
 			f[manifestName], f[sumsName] = string(must(m.Sign(testSigner()))), string(m.sums())
 		}, "is not in the manifest"},
 		// What the key's owner signs by mistake or in bad faith does not pass either, as long as the key of the seals is another's.
-		"signed, but the chain is wrong": {func(f map[string]string) {
-			resigned(f, "b/request-000001.ndjson.gz", zip("{\"a\":1,\"hash\":\""+strings.Repeat("0", 64)+"\"}\n"), testSigner())
-		}, "segment 1 of b/request: record 1"},
-		"signed, but a record is missing": {func(f map[string]string) { resigned(f, "b/request-000001.ndjson.gz", zip(""), testSigner()) }, "it ends at record 0"},
-		"signed, but not gzip":            {func(f map[string]string) { resigned(f, "b/request-000001.ndjson.gz", "x", testSigner()) }, "unexpected EOF"},
-		"signed, but another hash":        {func(f map[string]string) { resigned(f, "b/request-000001.hashes", "0\n", testSigner()) }, "its hash is not the one"},
+		"signed, but a record is missing": {func(f map[string]string) {
+			seal := unzip(f["b/request-000001.ndjson.gz"])
+			resigned(f, "b/request-000001.ndjson.gz", zip(seal[strings.Index(seal, sealBegin):]), testSigner())
+		}, "lists more records than there are"},
+		"signed, but a record is changed": {func(f map[string]string) {
+			resigned(f, "b/request-000001.ndjson.gz", zip(strings.Replace(unzip(f["b/request-000001.ndjson.gz"]), "r-1", "r-2", 1)), testSigner())
+		}, "its first record was changed"},
+		"signed, but the seal is missing": {func(f map[string]string) {
+			lines := unzip(f["b/request-000001.ndjson.gz"])
+			resigned(f, "b/request-000001.ndjson.gz", zip(lines[:strings.Index(lines, sealBegin)]), testSigner())
+		}, ErrUnsealed.Error()},
+		"signed, but another segment": {func(f map[string]string) {
+			resigned(f, "a/request-000002.ndjson.gz", f["a/request-000001.ndjson.gz"], testSigner())
+		}, "its hash is not the one"},
+		"signed, but another key of the seals": {func(f map[string]string) {
+			resigned(f, "seal-key.pem", string(must(publicPEM(anotherSeal))), testSigner())
+		}, "not signed by the key"},
+		"signed, but not gzip":     {func(f map[string]string) { resigned(f, "b/request-000001.ndjson.gz", "x", testSigner()) }, "unexpected EOF"},
+		"signed, but another hash": {func(f map[string]string) { resigned(f, "b/request-000001.hashes", "0\n", testSigner()) }, "its hash is not the one"},
 		"signed, but a hash too many": {func(f map[string]string) {
 			resigned(f, "b/request-000001.hashes", f["b/request-000001.hashes"]+"0\n", testSigner())
-		}, "it ends at record 1"},
-		"signed, but the seal is another's": {func(f map[string]string) {
-			resigned(f, "b/request-000001.seal", f["a/request-000001.seal"], testSigner())
-		}, "seal"},
+		}, "lists more records than there are"},
 	}
 	whole, err := testExporter(t).Export(t.Context(), twoMonths(), "emta", october, "tester")
 	require.NoError(t, err)
@@ -356,7 +385,7 @@ func TestArchivesFollow(t *testing.T) {
 	gap := manifests[2]
 	gap.Chapters = slices.Clone(gap.Chapters)
 	gap.Chapters[0].Before.Seq++
-	require.ErrorContains(t, Follow(manifests[0], manifests[1], gap), "stream b/request: 2026-10 ends at record 1, 2026-12 goes on after record 2")
+	require.ErrorContains(t, Follow(manifests[0], manifests[1], gap), "stream emta/b/request: 2026-10 ends at record 1, 2026-12 goes on after record 2")
 	forged := manifests[1]
 	forged.Chapters = slices.Clone(forged.Chapters)
 	forged.Chapters[0].Before.Hash = strings.Repeat("f", 64)

@@ -26,7 +26,7 @@ type manifestElement struct {
 
 type chapterElement struct {
 	Replica      string           `xml:"replica,attr"`
-	Part         string           `xml:"part,attr"`
+	Part         Part             `xml:"part,attr"`
 	Count        int64            `xml:"count,attr"`
 	PreviousSeq  int64            `xml:"previousSeq,attr"`
 	PreviousHash string           `xml:"previousHash,attr"`
@@ -36,7 +36,7 @@ type chapterElement struct {
 }
 
 type segmentElement struct {
-	Number       int64         `xml:"number,attr"`
+	Number       int           `xml:"number,attr"`
 	Count        int64         `xml:"count,attr"`
 	PreviousSeq  int64         `xml:"previousSeq,attr"`
 	PreviousHash string        `xml:"previousHash,attr"`

@@ -35,22 +35,16 @@ type Manifest struct {
 // Chapter is one stream's part of a month: records that follow each other without a gap.
 type Chapter struct {
 	Replica  string
-	Part     string // request or response
-	Before   Head   // the record before the first: of an earlier month, or Seq 0 where the stream begins here
+	Part     Part
+	Before   Head // the record before the first: of an earlier month, or Seq 0 where the stream begins here
 	Last     Head
 	Segments []ArchivedSegment // in order, none of them empty
-}
-
-// Head is a place in a stream: a record's number, from 1, and its hash, 64 lower-case hex characters.
-type Head struct {
-	Seq  int64
-	Hash string
 }
 
 // ArchivedSegment is one sealed segment. The hashes let one record be shown without the others: a record's hash is that of its
 // predecessor's hash and its own bytes.
 type ArchivedSegment struct {
-	Number int64
+	Number int
 	Before Head // the record before the first
 	Last   Head
 	Files  []ArchiveFile
@@ -66,10 +60,8 @@ type ArchiveFile struct {
 
 // What an ArchiveFile holds.
 const (
-	kindLines   = "lines"   // the segment's records, gzip
+	kindLines   = "lines"   // the segment's records and its seal, gzip
 	kindHashes  = "hashes"  // each record's hash, a line each
-	kindSeal    = "seal"    // the segment's seal
-	kindHead    = "head"    // the stream's sidecar
 	kindSealKey = "sealKey" // the public key of the seals, PEM
 	kindKey     = "key"     // a wrapped key of the bodies
 	kindRecord  = "record"  // one record's line, in evidence
@@ -81,15 +73,13 @@ const (
 var ErrManifest = errors.New("manifest")
 
 var (
-	hexHash    = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	systemName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 	// archiveName keeps a file within the archive's folder, whoever signed the manifest.
 	archiveName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$`)
 )
 
 // check says what is wrong with a manifest that was read.
 func (m Manifest) check() error {
-	if !systemName.MatchString(m.System) {
+	if !systemName(m.System) {
 		return fmt.Errorf("%w: system %q is not a name", ErrManifest, m.System)
 	}
 	for _, text := range []string{m.CreatedBy, m.Tool} {
@@ -99,26 +89,27 @@ func (m Manifest) check() error {
 	}
 	names := map[string]bool{manifestName: true, sumsName: true}
 	files := m.Files
-	streams := map[string]bool{}
+	streams := map[Stream]bool{}
 	for _, c := range m.Chapters {
-		if c.Replica == "" || (c.Part != "request" && c.Part != "response") || streams[c.Replica+"/"+c.Part] {
-			return fmt.Errorf("%w: stream %q of replica %q is not known, or stands there twice", ErrManifest, c.Part, c.Replica)
+		stream := m.Stream(c)
+		if err := stream.check(); err != nil || streams[stream] {
+			return fmt.Errorf("%w: stream %q has no right name, or stands there twice", ErrManifest, stream)
 		}
-		streams[c.Replica+"/"+c.Part] = true
+		streams[stream] = true
 		before := c.Before
-		if before.Seq < 0 || !hexHash.MatchString(before.Hash) {
-			return fmt.Errorf("%w: stream %s/%s does not say what it follows", ErrManifest, c.Replica, c.Part)
+		if before.Seq < 0 || !isHash(before.Hash) {
+			return fmt.Errorf("%w: stream %s does not say what it follows", ErrManifest, stream)
 		}
 		for _, s := range c.Segments {
-			follows := s.Before == before || m.Exchange != "" && s.Before.Seq > before.Seq && hexHash.MatchString(s.Before.Hash)
-			if !follows || s.Last.Seq <= s.Before.Seq || !hexHash.MatchString(s.Last.Hash) {
-				return fmt.Errorf("%w: segment %d of %s/%s does not follow the one before", ErrManifest, s.Number, c.Replica, c.Part)
+			follows := s.Before == before || m.Exchange != "" && s.Before.Seq > before.Seq && isHash(s.Before.Hash)
+			if !follows || s.Last.Seq <= s.Before.Seq || !isHash(s.Last.Hash) {
+				return fmt.Errorf("%w: segment %d of %s does not follow the one before", ErrManifest, s.Number, stream)
 			}
 			before = s.Last
 			files = append(files[:len(files):len(files)], s.Files...)
 		}
 		if before != c.Last {
-			return fmt.Errorf("%w: stream %s/%s does not end where its last segment does", ErrManifest, c.Replica, c.Part)
+			return fmt.Errorf("%w: stream %s does not end where its last segment does", ErrManifest, stream)
 		}
 	}
 	for _, f := range files {
@@ -126,7 +117,7 @@ func (m Manifest) check() error {
 			return fmt.Errorf("%w: file name %q is not allowed, or stands there twice", ErrManifest, f.Name)
 		}
 		names[f.Name] = true
-		if f.Size < 0 || !hexHash.MatchString(f.SHA256) {
+		if f.Size < 0 || !isHash(f.SHA256) {
 			return fmt.Errorf("%w: file %s has no right size or SHA-256", ErrManifest, f.Name)
 		}
 	}
@@ -143,6 +134,9 @@ func (m Manifest) files() []ArchiveFile {
 	}
 	return files
 }
+
+// Stream is the stream that a chapter is of.
+func (m Manifest) Stream(c Chapter) Stream { return Stream{m.System, c.Replica, c.Part} }
 
 // Count is the number of records.
 func (c Chapter) Count() int64 { return c.Last.Seq - c.Before.Seq }

@@ -1,0 +1,85 @@
+package exchangelog
+
+import (
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+)
+
+// sealedReader checks one sealed segment while its lines pass, the seal last: each record's hash follows from the one before, and
+// the seal says the same as the records. Zero it is at the segment's beginning.
+type sealedReader struct {
+	first []byte // what the first record's hash covers: what it follows, only the seal tells
+	begin string // the first record's hash
+	hash  string // the last one's
+	count int64
+	seal  *Seal
+	work  chain
+}
+
+// add takes the next line; it keeps nothing of it.
+func (r *sealedReader) add(line []byte) error {
+	if r.seal != nil {
+		return errors.New("a line follows the seal")
+	}
+	if isSeal(line) {
+		var err error
+		r.seal, err = ParseSeal(line)
+		return err
+	}
+	covered, hash, ok := splitHash(line)
+	if !ok {
+		return fmt.Errorf("record %d of it does not end in a hash", r.count+1)
+	}
+	if r.count == 0 {
+		r.first, r.begin = append(r.first, covered...), hash
+	} else if r.work.hash(r.hash, covered) != hash {
+		return fmt.Errorf("record %d of it was changed, or does not follow the one before", r.count+1)
+	}
+	r.hash = hash
+	r.count++
+	return nil
+}
+
+// check says whether the whole is the segment that it should be; with a key, whether that key sealed it.
+func (r *sealedReader) check(s Stream, number int, key ed25519.PublicKey) error {
+	switch {
+	case r.seal == nil:
+		return ErrUnsealed
+	case r.seal.Stream != s || r.seal.Segment != number:
+		return fmt.Errorf("its seal is that of segment %d of %s", r.seal.Segment, r.seal.Stream)
+	case key != nil && !r.seal.SignedBy(key):
+		return errors.New("its seal is not signed by the key of the seals")
+	case r.count == 0 || r.seal.Count != r.count || r.seal.Last.Seq-r.seal.First.Seq+1 != r.count:
+		return fmt.Errorf("it has %d records, and its seal says %d, from %d to %d", r.count, r.seal.Count, r.seal.First.Seq, r.seal.Last.Seq)
+	case r.work.hash(r.seal.Previous, r.first) != r.begin:
+		return errors.New("its first record was changed, or does not follow what its seal says")
+	case r.seal.First.Hash != r.begin || r.seal.Last.Hash != r.hash:
+		return errors.New("its first or last record is not the one that was sealed")
+	}
+	return nil
+}
+
+// publicPEM is a public key as OpenSSL reads it.
+func publicPEM(key ed25519.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+}
+
+func parsePublicKey(text []byte) (ed25519.PublicKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("the key of the seals is not PEM")
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	public, ok := key.(ed25519.PublicKey)
+	if err != nil || !ok {
+		return nil, errors.New("the key of the seals is not Ed25519")
+	}
+	return public, nil
+}
