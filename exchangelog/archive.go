@@ -17,6 +17,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -118,16 +119,8 @@ type archiveWriter struct {
 }
 
 func (w *archiveWriter) write(ctx context.Context, e Exporter, source MonthSource, m Manifest) error {
-	if e.SealKey != nil {
-		text, err := publicPEM(e.SealKey)
-		if err != nil {
-			return err
-		}
-		key, err := w.file(kindSealKey, "seal-key.pem", writeBytes(text))
-		if err != nil {
-			return err
-		}
-		m.Files = append(m.Files, key)
+	if err := w.sealKey(&m, e.SealKey); err != nil {
+		return err
 	}
 	for segment, err := range source.Segments(ctx, m.System, m.Month) {
 		if err != nil {
@@ -163,51 +156,80 @@ func (w *archiveWriter) finish(m Manifest, s *Signer) error {
 	return nil
 }
 
+// sealKey writes the public key of the seals, if there is one.
+func (w *archiveWriter) sealKey(m *Manifest, key ed25519.PublicKey) error {
+	if key == nil {
+		return nil
+	}
+	text, err := publicPEM(key)
+	if err != nil {
+		return err
+	}
+	file, err := w.file(kindSealKey, "seal-key.pem", writeBytes(text))
+	m.Files = append(m.Files, file)
+	return err
+}
+
 // segment writes a segment's files, and checks it while it passes.
 func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey ed25519.PublicKey, s StoredSegment) error {
-	name := fmt.Sprintf("%s/%s-%06d", s.Stream.Replica, s.Stream.Part, s.Number)
-	var hashes bytes.Buffer
-	var read sealedReader
-	lines, err := w.file(kindLines, name+".ndjson.gz", func(out io.Writer) error {
-		zip := gzip.NewWriter(out) // no name and no time in it: the same records give the same bytes
-		for line, err := range s.Lines {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err == nil {
-				err = read.add(line)
-			}
-			if err != nil {
-				return err
-			}
-			if read.seal == nil {
-				hashes.WriteString(read.hash + "\n")
-			}
-			if _, err := zip.Write(append(line[:len(line):len(line)], '\n')); err != nil {
-				return err
-			}
-		}
-		return zip.Close()
-	})
+	read, files, err := w.lines(ctx, segmentName(s), s.Lines, true)
 	if err != nil {
 		return err
 	}
 	if err := read.check(s.Stream, s.Number, sealKey); err != nil {
 		return err
 	}
-	listed, err := w.file(kindHashes, name+".hashes", writeBytes(hashes.Bytes()))
-	if err != nil {
-		return err
-	}
-	seal := read.seal
-	archived := ArchivedSegment{Number: s.Number, Before: Head{seal.First.Seq - 1, seal.Previous}, Last: seal.Last, Files: []ArchiveFile{lines, listed}}
-	if n := len(m.Chapters); n == 0 || m.Stream(m.Chapters[n-1]) != s.Stream {
-		m.Chapters = append(m.Chapters, Chapter{Replica: s.Stream.Replica, Part: s.Stream.Part, Before: archived.Before})
-	}
-	c := &m.Chapters[len(m.Chapters)-1]
-	c.Segments = append(c.Segments, archived)
-	c.Last = archived.Last
+	m.add(s.Stream, ArchivedSegment{Number: s.Number, Before: read.before(), Last: read.seal.Last, Files: files})
 	return nil
+}
+
+// segmentName begins the names of a segment's files.
+func segmentName(s StoredSegment) string {
+	return fmt.Sprintf("%s/%s-%06d", s.Stream.Replica, s.Stream.Part, s.Number)
+}
+
+// lines reads a segment through and writes the list of its records' hashes, and with keep the lines themselves.
+func (w *archiveWriter) lines(ctx context.Context, name string, lines iter.Seq2[[]byte, error], keep bool) (*sealedReader, []ArchiveFile, error) {
+	read := new(sealedReader)
+	copyTo := func(out io.Writer) error {
+		for line, err := range lines {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err == nil {
+				err = read.add(line)
+			}
+			if err == nil {
+				_, err = out.Write(append(line[:len(line):len(line)], '\n'))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var files []ArchiveFile
+	if keep {
+		file, err := w.file(kindLines, name+".ndjson.gz", func(out io.Writer) error {
+			zip := gzip.NewWriter(out) // no name and no time in it: the same records give the same bytes
+			return errors.Join(copyTo(zip), zip.Close())
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, file)
+	} else if err := copyTo(io.Discard); err != nil {
+		return nil, nil, err
+	}
+	file, err := w.file(kindHashes, name+".hashes", func(out io.Writer) error {
+		for _, hash := range read.hashes {
+			if _, err := io.WriteString(out, hash+"\n"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return read, append(files, file), err
 }
 
 func writeBytes(content []byte) func(io.Writer) error {
@@ -243,6 +265,14 @@ func (w *archiveWriter) file(kind, name string, write func(io.Writer) error) (Ar
 		return ArchiveFile{}, err
 	}
 	return ArchiveFile{Kind: kind, Name: name, Size: size.n, SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+}
+
+func (w *archiveWriter) remove(files []ArchiveFile) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, os.Remove(filepath.Join(w.dir, filepath.FromSlash(f.Name))))
+	}
+	return errors.Join(errs...)
 }
 
 type counter struct{ n int64 }
@@ -315,9 +345,13 @@ func (a *Archive) Verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	check := a.checkSegment
+	if a.Manifest.Exchange != "" {
+		check = a.checkEvidence
+	}
 	for _, c := range a.Manifest.Chapters {
 		for _, s := range c.Segments {
-			if err := a.checkSegment(ctx, a.Manifest.Stream(c), s, sealKey); err != nil {
+			if err := check(ctx, a.Manifest.Stream(c), s, sealKey); err != nil {
 				return fmt.Errorf("segment %d of %s: %w", s.Number, a.Manifest.Stream(c), err)
 			}
 		}
@@ -383,16 +417,10 @@ func (a *Archive) sealKey() (ed25519.PublicKey, error) {
 }
 
 func (a *Archive) checkSegment(ctx context.Context, stream Stream, s ArchivedSegment, sealKey ed25519.PublicKey) error {
-	file, err := s.file(kindHashes)
+	hashes, err := a.hashes(s)
 	if err != nil {
 		return err
 	}
-	hashes, err := a.open(file.Name)
-	if err != nil {
-		return err
-	}
-	defer hashes.Close()
-	listed := bufio.NewScanner(hashes)
 	var read sealedReader
 	for line, err := range a.Lines(s) {
 		if err == nil {
@@ -404,17 +432,14 @@ func (a *Archive) checkSegment(ctx context.Context, stream Stream, s ArchivedSeg
 		if err != nil {
 			return err
 		}
-		if read.seal == nil && (!listed.Scan() || listed.Text() != read.hash) {
-			return fmt.Errorf("record %d of it: its hash is not the one in %s", read.count, file.Name)
-		}
-	}
-	if listed.Scan() {
-		return fmt.Errorf("%s lists more records than there are", file.Name)
 	}
 	if err := read.check(stream, s.Number, sealKey); err != nil {
 		return err
 	}
-	if (Head{read.seal.First.Seq - 1, read.seal.Previous}) != s.Before || read.seal.Last != s.Last {
+	if !slices.Equal(hashes, read.hashes) {
+		return errors.New("the list of its hashes is not right")
+	}
+	if read.before() != s.Before || read.seal.Last != s.Last {
 		return errors.New("its seal says something else than the manifest")
 	}
 	return nil

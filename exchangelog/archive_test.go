@@ -309,7 +309,7 @@ func TestArchiveDamaged(t *testing.T) {
 		"signed, but a record is missing": {func(f map[string]string) {
 			seal := unzip(f["b/request-000001.ndjson.gz"])
 			resigned(f, "b/request-000001.ndjson.gz", zip(seal[strings.Index(seal, sealBegin):]), testSigner())
-		}, "lists more records than there are"},
+		}, "it has 0 records"},
 		"signed, but a record is changed": {func(f map[string]string) {
 			resigned(f, "b/request-000001.ndjson.gz", zip(strings.Replace(unzip(f["b/request-000001.ndjson.gz"]), "r-1", "r-2", 1)), testSigner())
 		}, "its first record was changed"},
@@ -319,15 +319,15 @@ func TestArchiveDamaged(t *testing.T) {
 		}, ErrUnsealed.Error()},
 		"signed, but another segment": {func(f map[string]string) {
 			resigned(f, "a/request-000002.ndjson.gz", f["a/request-000001.ndjson.gz"], testSigner())
-		}, "its hash is not the one"},
+		}, "its seal is that of segment 1"},
 		"signed, but another key of the seals": {func(f map[string]string) {
 			resigned(f, "seal-key.pem", string(must(publicPEM(anotherSeal))), testSigner())
 		}, "not signed by the key"},
 		"signed, but not gzip":     {func(f map[string]string) { resigned(f, "b/request-000001.ndjson.gz", "x", testSigner()) }, "unexpected EOF"},
-		"signed, but another hash": {func(f map[string]string) { resigned(f, "b/request-000001.hashes", "0\n", testSigner()) }, "its hash is not the one"},
+		"signed, but another hash": {func(f map[string]string) { resigned(f, "b/request-000001.hashes", "0\n", testSigner()) }, "does not hold hashes"},
 		"signed, but a hash too many": {func(f map[string]string) {
-			resigned(f, "b/request-000001.hashes", f["b/request-000001.hashes"]+"0\n", testSigner())
-		}, "lists more records than there are"},
+			resigned(f, "b/request-000001.hashes", f["b/request-000001.hashes"]+f["a/request-000001.hashes"], testSigner())
+		}, "the list of its hashes is not right"},
 	}
 	whole, err := testExporter(t).Export(t.Context(), twoMonths(), "emta", october, "tester")
 	require.NoError(t, err)
@@ -344,12 +344,7 @@ func TestArchiveDamaged(t *testing.T) {
 	for name, row := range damages {
 		files := contents(t, whole)
 		row.damage(files)
-		dir := t.TempDir()
-		for file, content := range files {
-			full := filepath.Join(dir, filepath.FromSlash(file))
-			require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o750))
-			require.NoError(t, os.WriteFile(full, []byte(content), 0o600))
-		}
+		dir := written(t, files)
 		require.ErrorContains(t, verifyArchive(dir, testSigner()), row.want, name)
 	}
 	t.Run("link", func(t *testing.T) {

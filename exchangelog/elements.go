@@ -48,8 +48,8 @@ type segmentElement struct {
 type fileElement struct {
 	Kind   string `xml:"kind,attr"`
 	Name   string `xml:"name,attr"`
-	Size   int64  `xml:"size,attr"`
 	SHA256 string `xml:"sha256,attr"`
+	Size   int64  `xml:"size,attr"`
 }
 
 func encodeManifest(m Manifest) ([]byte, error) {

@@ -54,19 +54,22 @@ type ArchivedSegment struct {
 type ArchiveFile struct {
 	Kind   string
 	Name   string
-	Size   int64
 	SHA256 string
+	Size   int64
 }
 
 // What an ArchiveFile holds.
 const (
-	kindLines   = "lines"   // the segment's records and its seal, gzip
-	kindHashes  = "hashes"  // each record's hash, a line each
-	kindSealKey = "sealKey" // the public key of the seals, PEM
-	kindKey     = "key"     // a wrapped key of the bodies
-	kindRecord  = "record"  // one record's line, in evidence
-	kindBody    = "body"    // one record's body as it was sent, in evidence
-	kindReadme  = "readme"
+	kindLines     = "lines"     // the segment's records and its seal, gzip
+	kindHashes    = "hashes"    // each record's hash, a line each
+	kindSealKey   = "sealKey"   // the public key of the seals, PEM
+	kindKey       = "key"       // a wrapped key of the bodies
+	kindSeal      = "seal"      // in evidence, as all that follow: what a seal's signature covers
+	kindSignature = "signature" // the seal's signature, 64 bytes
+	kindRecord    = "record"    // one record's line
+	kindBody      = "body"      // one record's body as it passed
+	kindArchive   = "archive"   // the manifest of the month's archive
+	kindReadme    = "readme"
 )
 
 // ErrManifest is a manifest that its signature vouches for and that still makes no sense.
@@ -135,11 +138,27 @@ func (m Manifest) files() []ArchiveFile {
 	return files
 }
 
+// add puts the next segment of a stream into its chapter.
+func (m *Manifest) add(s Stream, segment ArchivedSegment) {
+	if n := len(m.Chapters); n == 0 || m.Stream(m.Chapters[n-1]) != s {
+		m.Chapters = append(m.Chapters, Chapter{Replica: s.Replica, Part: s.Part, Before: segment.Before})
+	}
+	c := &m.Chapters[len(m.Chapters)-1]
+	c.Segments = append(c.Segments, segment)
+	c.Last = segment.Last
+}
+
 // Stream is the stream that a chapter is of.
 func (m Manifest) Stream(c Chapter) Stream { return Stream{m.System, c.Replica, c.Part} }
 
 // Count is the number of records.
-func (c Chapter) Count() int64 { return c.Last.Seq - c.Before.Seq }
+func (c Chapter) Count() int64 {
+	var n int64
+	for _, s := range c.Segments {
+		n += s.Last.Seq - s.Before.Seq
+	}
+	return n
+}
 
 // file is the segment's file of a kind.
 func (s ArchivedSegment) file(kind string) (ArchiveFile, error) {

@@ -11,12 +11,10 @@ import (
 // sealedReader checks one sealed segment while its lines pass, the seal last: each record's hash follows from the one before, and
 // the seal says the same as the records. Zero it is at the segment's beginning.
 type sealedReader struct {
-	first []byte // what the first record's hash covers: what it follows, only the seal tells
-	begin string // the first record's hash
-	hash  string // the last one's
-	count int64
-	seal  *Seal
-	work  chain
+	first  []byte   // what the first record's hash covers: what it follows, only the seal tells
+	hashes []string // of the records; a segment is bounded, and so is this
+	seal   *Seal
+	work   chain
 }
 
 // add takes the next line; it keeps nothing of it.
@@ -29,22 +27,37 @@ func (r *sealedReader) add(line []byte) error {
 		r.seal, err = ParseSeal(line)
 		return err
 	}
+	n := len(r.hashes)
 	covered, hash, ok := splitHash(line)
-	if !ok {
-		return fmt.Errorf("record %d of it does not end in a hash", r.count+1)
+	switch {
+	case !ok:
+		return fmt.Errorf("record %d of it does not end in a hash", n+1)
+	case n == 0:
+		r.first = append(r.first, covered...)
+	case r.work.hash(r.hashes[n-1], covered) != hash:
+		return fmt.Errorf("record %d of it was changed, or does not follow the one before", n+1)
 	}
-	if r.count == 0 {
-		r.first, r.begin = append(r.first, covered...), hash
-	} else if r.work.hash(r.hash, covered) != hash {
-		return fmt.Errorf("record %d of it was changed, or does not follow the one before", r.count+1)
-	}
-	r.hash = hash
-	r.count++
+	r.hashes = append(r.hashes, hash)
 	return nil
 }
 
+// before is the end of the chain before the segment, as its seal has it.
+func (r *sealedReader) before() Head { return Head{r.seal.First.Seq - 1, r.seal.Previous} }
+
 // check says whether the whole is the segment that it should be; with a key, whether that key sealed it.
 func (r *sealedReader) check(s Stream, number int, key ed25519.PublicKey) error {
+	if err := r.checkSeal(s, number, key); err != nil {
+		return err
+	}
+	if r.work.hash(r.seal.Previous, r.first) != r.hashes[0] {
+		return errors.New("its first record was changed, or does not follow what its seal says")
+	}
+	return nil
+}
+
+// checkSeal compares the seal with the records' hashes.
+func (r *sealedReader) checkSeal(s Stream, number int, key ed25519.PublicKey) error {
+	n := int64(len(r.hashes))
 	switch {
 	case r.seal == nil:
 		return ErrUnsealed
@@ -52,11 +65,9 @@ func (r *sealedReader) check(s Stream, number int, key ed25519.PublicKey) error 
 		return fmt.Errorf("its seal is that of segment %d of %s", r.seal.Segment, r.seal.Stream)
 	case key != nil && !r.seal.SignedBy(key):
 		return errors.New("its seal is not signed by the key of the seals")
-	case r.count == 0 || r.seal.Count != r.count || r.seal.Last.Seq-r.seal.First.Seq+1 != r.count:
-		return fmt.Errorf("it has %d records, and its seal says %d, from %d to %d", r.count, r.seal.Count, r.seal.First.Seq, r.seal.Last.Seq)
-	case r.work.hash(r.seal.Previous, r.first) != r.begin:
-		return errors.New("its first record was changed, or does not follow what its seal says")
-	case r.seal.First.Hash != r.begin || r.seal.Last.Hash != r.hash:
+	case n == 0 || r.seal.Count != n || r.seal.Last.Seq-r.seal.First.Seq+1 != n:
+		return fmt.Errorf("it has %d records, and its seal says %d, from %d to %d", n, r.seal.Count, r.seal.First.Seq, r.seal.Last.Seq)
+	case r.seal.First.Hash != r.hashes[0] || r.seal.Last.Hash != r.hashes[n-1]:
 		return errors.New("its first or last record is not the one that was sealed")
 	}
 	return nil
