@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -40,9 +41,11 @@ type MonthSource interface {
 type Exporter struct {
 	Dir     string // archives are Dir/system/yyyy-mm
 	Signer  *Signer
-	SealKey ed25519.PublicKey // what the seals are signed with; nil: they are not
+	Seals   ed25519.PublicKey // what the seals are signed with; nil: they are not
+	SealKey *SealKey          // seals what a replica left open that died and did not come back; nil: such seals are not signed
 	Tool    string            // the adapter's version
 	Now     func() time.Time
+	Logger  *slog.Logger
 }
 
 var (
@@ -58,8 +61,40 @@ var (
 const partialAge = 24 * time.Hour
 
 // Export writes the month of a system out and returns its archive's folder, which appears whole or not at all. What
-// does not verify is not signed: a segment that is unsealed, or whose chain or seal is wrong, is an error. by says who asked for it.
+// does not verify is not signed: a segment that is unsealed, or whose chain or seal is wrong, is an error. What a replica left
+// unsealed that died is sealed first, where the source is a sink too. by says who asked for it.
 func (e Exporter) Export(ctx context.Context, source MonthSource, system string, m Month, by string) (string, error) {
+	settled := map[Stream]bool{}
+	for {
+		dir, err := e.export(ctx, source, system, m, by)
+		var open *unsealedError
+		if !errors.As(err, &open) || settled[open.stream] {
+			return dir, err
+		}
+		settled[open.stream] = true
+		sink, ok := source.(Sink)
+		if !ok || e.Seals != nil && e.SealKey == nil {
+			return dir, err
+		}
+		if settleErr := e.settle(ctx, sink, open.stream, "", ""); settleErr != nil {
+			return dir, errors.Join(err, settleErr)
+		}
+	}
+}
+
+// unsealedError is an ErrUnsealed that tells where.
+type unsealedError struct {
+	stream Stream
+	number int
+}
+
+func (e *unsealedError) Error() string {
+	return fmt.Sprintf("segment %d of %s: %v", e.number, e.stream, ErrUnsealed)
+}
+
+func (e *unsealedError) Unwrap() error { return ErrUnsealed }
+
+func (e Exporter) export(ctx context.Context, source MonthSource, system string, m Month, by string) (string, error) {
 	now := e.Now().Truncate(time.Second)
 	if !m.Before(MonthOf(now)) {
 		return "", fmt.Errorf("month %s is not over", m)
@@ -69,7 +104,7 @@ func (e Exporter) Export(ctx context.Context, source MonthSource, system string,
 		return final, ErrArchived
 	}
 	parent := filepath.Dir(final)
-	if err := os.MkdirAll(parent, 0o750); err != nil {
+	if err := makeFolder(parent); err != nil {
 		return "", err
 	}
 	clearPartial(parent, now)
@@ -119,14 +154,18 @@ type archiveWriter struct {
 }
 
 func (w *archiveWriter) write(ctx context.Context, e Exporter, source MonthSource, m Manifest) error {
-	if err := w.sealKey(&m, e.SealKey); err != nil {
+	if err := w.sealKey(&m, e.Seals); err != nil {
 		return err
 	}
 	for segment, err := range source.Segments(ctx, m.System, m.Month) {
 		if err != nil {
 			return err
 		}
-		if err := w.segment(ctx, &m, e.SealKey, segment); err != nil {
+		err := w.segment(ctx, &m, e.Seals, segment)
+		if errors.Is(err, ErrUnsealed) {
+			return &unsealedError{segment.Stream, segment.Number}
+		}
+		if err != nil {
 			return fmt.Errorf("segment %d of %s: %w", segment.Number, segment.Stream, err)
 		}
 	}
@@ -172,7 +211,7 @@ func (w *archiveWriter) sealKey(m *Manifest, key ed25519.PublicKey) error {
 
 // segment writes a segment's files, and checks it while it passes.
 func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey ed25519.PublicKey, s StoredSegment) error {
-	read, files, err := w.lines(ctx, segmentName(s), s.Lines, true)
+	read, files, err := w.lines(ctx, archivedName(s), s.Lines, true)
 	if err != nil {
 		return err
 	}
@@ -183,8 +222,8 @@ func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey ed2551
 	return nil
 }
 
-// segmentName begins the names of a segment's files.
-func segmentName(s StoredSegment) string {
+// archivedName begins the names of a segment's files.
+func archivedName(s StoredSegment) string {
 	return fmt.Sprintf("%s/%s-%06d", s.Stream.Replica, s.Stream.Part, s.Number)
 }
 
@@ -509,12 +548,4 @@ func Follow(months ...Manifest) error {
 		}
 	}
 	return nil
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,7 +86,7 @@ func (k *kept) add(m Month, replica string, part Part, number, n int) {
 		d := newDraft(&Record{Time: m.Begin().Add(time.Duration(c.head.Seq) * time.Hour), System: "emta", Direction: In, Part: part,
 			RequestID: fmt.Sprintf("r-%d", c.head.Seq+1), XRoadID: fmt.Sprintf("x-%d", c.head.Seq+1), Protocol: "soap", Method: "POST", Path: "/emta", Status: 200,
 			Replica: replica, Digest: hex.EncodeToString(digest[:]), Body: body})
-		s.lines = append(s.lines, string(c.append(nil, &d)))
+		s.lines = append(s.lines, string(c.append(nil, d)))
 		tally.add(previous, c.head)
 	}
 	seal := tally.seal(s.stream, number)
@@ -95,7 +96,8 @@ func (k *kept) add(m Month, replica string, part Part, number, n int) {
 }
 
 func testExporter(t testing.TB) Exporter {
-	return Exporter{Dir: t.TempDir(), Signer: testSigner(), SealKey: sealPublic, Tool: "adapter 1.0", Now: func() time.Time { return signedAt }}
+	return Exporter{Dir: t.TempDir(), Signer: testSigner(), Seals: sealPublic, SealKey: sealKey, Tool: "adapter 1.0", Now: func() time.Time { return signedAt },
+		Logger: slog.New(slog.DiscardHandler)}
 }
 
 // twoMonths has an October of two replicas and the November after it.
@@ -126,7 +128,7 @@ func TestExport(t *testing.T) {
 	require.Equal(t, []string{"SHA256SUMS",
 		"a/request-000001.hashes", "a/request-000001.ndjson.gz", "a/request-000002.hashes", "a/request-000002.ndjson.gz",
 		"a/response-000001.hashes", "a/response-000001.ndjson.gz", "b/request-000001.hashes", "b/request-000001.ndjson.gz",
-		"manifest.xml", "seal-key.pem"}, slices.Sorted(maps(t, dir)))
+		"manifest.xml", "seal-key.pem"}, slices.Sorted(namesIn(t, dir)))
 	entries, err := os.ReadDir(filepath.Dir(dir))
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing unfinished is left")
@@ -145,8 +147,8 @@ func TestExport(t *testing.T) {
 	require.Equal(t, contents(t, dir), contents(t, other), "the same records give the same bytes")
 }
 
-// maps are the names of all files below a folder.
-func maps(t testing.TB, dir string) iter.Seq[string] {
+// namesIn are the names of all files below a folder.
+func namesIn(t testing.TB, dir string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for name := range contents(t, dir) {
 			if !yield(name) {

@@ -9,7 +9,6 @@ import (
 	"crypto/ed25519"
 	_ "embed"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -88,10 +87,10 @@ func (e Exporter) WriteEvidence(ctx context.Context, v Evidence, file, by string
 }
 
 func (w *archiveWriter) evidence(ctx context.Context, e Exporter, v Evidence, m Manifest) error {
-	if err := w.sealKey(&m, e.SealKey); err != nil {
+	if err := w.sealKey(&m, e.Seals); err != nil {
 		return err
 	}
-	page := evidencePage{SealKey: e.SealKey != nil, Whole: v.WholeSegments, Archive: v.Archive != nil}
+	page := evidencePage{SealKey: e.Seals != nil, Whole: v.WholeSegments, Archive: v.Archive != nil}
 	if v.Archive != nil {
 		file, err := w.file(kindArchive, "archive-manifest.xml", writeBytes(v.Archive))
 		if err != nil {
@@ -103,7 +102,7 @@ func (w *archiveWriter) evidence(ctx context.Context, e Exporter, v Evidence, m 
 		if err != nil {
 			return err
 		}
-		records, err := w.evidenceSegment(ctx, &m, e.SealKey, v, segment)
+		records, err := w.evidenceSegment(ctx, &m, e.Seals, v, segment)
 		if err != nil {
 			return fmt.Errorf("segment %d of %s: %w", segment.Number, segment.Stream, err)
 		}
@@ -124,7 +123,7 @@ func (w *archiveWriter) evidence(ctx context.Context, e Exporter, v Evidence, m 
 
 // evidenceSegment writes what evidence holds of a segment, and checks the whole of it.
 func (w *archiveWriter) evidenceSegment(ctx context.Context, m *Manifest, sealKey ed25519.PublicKey, v Evidence, s StoredSegment) ([]evidenceRecord, error) {
-	name := segmentName(s)
+	name := archivedName(s)
 	var found []foundRecord
 	lines := func(yield func([]byte, error) bool) {
 		for line, err := range s.Lines {
@@ -358,38 +357,4 @@ func (a *Archive) hashes(s ArchivedSegment) ([]string, error) {
 		return nil, fmt.Errorf("%s does not hold hashes", file.Name)
 	}
 	return hashes, nil
-}
-
-// ParseRecord reads a record's line, without line break. It checks no hash.
-func ParseRecord(line []byte) (*Record, error) {
-	var wire struct {
-		Time, System, Direction, Part, RequestID, XRoadID, Client, Service, Issue, Protocol, Method, Path string
-		Status, DurationMs, Size                                                                          number
-		Fault, Replica                                                                                    string
-		Seq                                                                                               int64
-		KeyID, BodySha256, Body, Hash                                                                     string
-	}
-	if err := json.Unmarshal(line, &wire); err != nil {
-		return nil, fmt.Errorf("not a record: %w", err)
-	}
-	when, err := time.Parse(timeFormat, wire.Time)
-	if err != nil {
-		return nil, fmt.Errorf("not a record: %w", err)
-	}
-	return &Record{Time: when, System: wire.System, Direction: Direction(wire.Direction), Part: Part(wire.Part), RequestID: orNothing(wire.RequestID),
-		XRoadID: orNothing(wire.XRoadID), Client: orNothing(wire.Client), Service: orNothing(wire.Service), Issue: orNothing(wire.Issue),
-		Protocol: orNothing(wire.Protocol), Method: orNothing(wire.Method), Path: orNothing(wire.Path), Status: int(wire.Status), Fault: orNothing(wire.Fault),
-		Duration: time.Duration(wire.DurationMs) * time.Millisecond, Size: int64(wire.Size), Replica: wire.Replica, Seq: wire.Seq, KeyID: orNothing(wire.KeyID),
-		Digest: orNothing(wire.BodySha256), Body: orNothing(wire.Body), Hash: wire.Hash}, nil
-}
-
-// number is negative where "-" stands.
-type number int64
-
-func (n *number) UnmarshalJSON(text []byte) error {
-	if string(text) == `"-"` {
-		*n = -1
-		return nil
-	}
-	return json.Unmarshal(text, (*int64)(n))
 }

@@ -151,6 +151,15 @@ func (m *Manifest) add(s Stream, segment ArchivedSegment) {
 // Stream is the stream that a chapter is of.
 func (m Manifest) Stream(c Chapter) Stream { return Stream{m.System, c.Replica, c.Part} }
 
+// Count is the number of records of all streams.
+func (m Manifest) Count() int64 {
+	var n int64
+	for _, c := range m.Chapters {
+		n += c.Count()
+	}
+	return n
+}
+
 // Count is the number of records.
 func (c Chapter) Count() int64 {
 	var n int64
