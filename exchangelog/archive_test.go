@@ -72,6 +72,11 @@ var errBroken = errors.New("broken")
 
 // add appends a sealed segment of n records.
 func (k *kept) add(m Month, replica string, part Part, number, n int) {
+	k.addBody(m, replica, part, number, n, func(*Record) {})
+}
+
+// addBody does so with records that are kept in another way.
+func (k *kept) addBody(m Month, replica string, part Part, number, n int, as func(*Record)) {
 	s := keptSegment{stream: Stream{"emta", replica, part}, number: number}
 	c := k.chains[s.stream]
 	if c == nil {
@@ -83,10 +88,11 @@ func (k *kept) add(m Month, replica string, part Part, number, n int) {
 		previous := c.head.Hash
 		body := fmt.Sprintf("<a>%d</a>", c.head.Seq+1)
 		digest := sha256.Sum256([]byte(body))
-		d := newDraft(&Record{Time: m.Begin().Add(time.Duration(c.head.Seq) * time.Hour), System: "emta", Direction: In, Part: part,
+		r := &Record{Time: m.Begin().Add(time.Duration(c.head.Seq) * time.Hour), System: "emta", Direction: In, Part: part,
 			RequestID: fmt.Sprintf("r-%d", c.head.Seq+1), XRoadID: fmt.Sprintf("x-%d", c.head.Seq+1), Protocol: "soap", Method: "POST", Path: "/emta", Status: 200,
-			Replica: replica, Digest: hex.EncodeToString(digest[:]), Body: body})
-		s.lines = append(s.lines, string(c.append(nil, d)))
+			Replica: replica, Digest: hex.EncodeToString(digest[:]), Body: body}
+		as(r)
+		s.lines = append(s.lines, string(c.append(nil, newDraft(r))))
 		tally.add(previous, c.head)
 	}
 	seal := tally.seal(s.stream, number)

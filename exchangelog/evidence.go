@@ -52,11 +52,11 @@ type evidencePage struct {
 }
 
 type evidenceRecord struct {
-	Stream                     Stream
-	Seq, Line                  int64
-	Time, Name, Segment        string // Name and Segment begin the names of files
-	Previous, Hash, Digest     string
-	Body, Encrypted, FirstLine bool
+	Stream                  Stream
+	Seq, Line               int64
+	Time, Name, Segment     string // Name and Segment begin the names of files
+	Previous, Hash, Digest  string
+	Body, Masked, FirstLine bool
 }
 
 // WriteEvidence writes the bundle, a gzipped tar of one folder, which appears whole or not at all. by says who asked for it.
@@ -201,7 +201,7 @@ func (w *archiveWriter) record(s StoredSegment, v Evidence, segment string, foun
 		return evidenceRecord{}, nil, fmt.Errorf("record %d is not where its number says", r.Seq)
 	}
 	e := evidenceRecord{Stream: s.Stream, Seq: r.Seq, Line: at + 1, Time: r.Time.In(tallinn).Format("2006-01-02 15:04:05.000 -07:00"), Name: name, Segment: segment,
-		Previous: read.seal.Previous, Hash: r.Hash, Digest: r.Digest, Encrypted: r.KeyID != "", FirstLine: at == 0}
+		Previous: read.seal.Previous, Hash: r.Hash, Digest: r.Digest, FirstLine: at == 0}
 	if at > 0 {
 		e.Previous = read.hashes[at-1]
 	}
@@ -217,8 +217,12 @@ func (w *archiveWriter) record(s StoredSegment, v Evidence, segment string, foun
 	case err != nil:
 		return e, nil, fmt.Errorf("record %d: %w", r.Seq, err)
 	}
-	e.Body = true
-	if file, err = w.file(kindBody, name+".body", writeBytes(body)); err != nil {
+	described := describe(kindBody, name+".body", body)
+	if r.Digest != "" && described.SHA256 != r.Digest { // as it is kept, it is not as it passed
+		described.Kind, described.Name = kindMasked, name+".masked"
+	}
+	e.Body, e.Masked = described.Kind == kindBody, described.Kind == kindMasked
+	if file, err = w.file(described.Kind, described.Name, writeBytes(body)); err != nil {
 		return e, nil, err
 	}
 	return e, append(files, file), nil
@@ -280,12 +284,38 @@ func (a *Archive) checkEvidence(ctx context.Context, stream Stream, s ArchivedSe
 		return fmt.Errorf("%w: it has no record of the exchange", ErrManifest)
 	}
 	for _, f := range s.Files {
-		if f.Kind != kindBody {
-			continue
+		if f.Kind == kindBody || f.Kind == kindMasked {
+			if err := a.checkBody(f, records[strings.TrimSuffix(f.Name, "."+f.Kind)]); err != nil {
+				return err
+			}
 		}
-		if r := records[strings.TrimSuffix(f.Name, ".body")]; r == nil || r.Digest != "" && r.Digest != f.SHA256 {
-			return fmt.Errorf("%s is not the body that its record says", f.Name)
+	}
+	return nil
+}
+
+// checkBody checks a body against its record: by its digest, or if that is of the body before it was masked, by what is kept. Of an encrypted one
+// nothing can be said without its key.
+func (a *Archive) checkBody(f ArchiveFile, r *Record) error {
+	wrong := fmt.Errorf("%s is not the body that its record says", f.Name)
+	if r == nil {
+		return wrong
+	}
+	if f.Kind == kindBody && r.Digest != "" {
+		if f.SHA256 != r.Digest {
+			return wrong
 		}
+		return nil
+	}
+	if r.KeyID != "" {
+		return nil
+	}
+	body, err := a.read(f.Name, f.Size)
+	if err != nil {
+		return err
+	}
+	kept, err := r.Plain()
+	if err != nil || !bytes.Equal(kept, body) {
+		return wrong
 	}
 	return nil
 }
@@ -357,4 +387,15 @@ func (a *Archive) hashes(s ArchivedSegment) ([]string, error) {
 		return nil, fmt.Errorf("%s does not hold hashes", file.Name)
 	}
 	return hashes, nil
+}
+
+// Plain is the body as it is kept: as it passed, or masked. ErrNoBody where none is kept, or it is encrypted.
+func (r *Record) Plain() ([]byte, error) {
+	if r.KeyID != "" || r.Body == "" {
+		return nil, ErrNoBody
+	}
+	if encoded, ok := strings.CutPrefix(r.Body, binary); ok {
+		return base64.StdEncoding.DecodeString(encoded)
+	}
+	return []byte(r.Body), nil
 }

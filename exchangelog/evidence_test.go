@@ -24,7 +24,7 @@ func evidenceOf(t testing.TB, k *kept, v Evidence) (dir string) {
 	file := filepath.Join(t.TempDir(), "evidence.tar.gz")
 	v.Segments = k.Segments(t.Context(), "emta", october)
 	if v.Open == nil {
-		v.Open = func(r *Record) ([]byte, error) { return []byte(r.Body), nil }
+		v.Open = (*Record).Plain
 	}
 	require.NoError(t, e.WriteEvidence(t.Context(), v, file, "tester"))
 	entries, err := os.ReadDir(filepath.Dir(file))
@@ -91,12 +91,32 @@ func TestEvidenceWithoutBody(t *testing.T) {
 	require.NotContains(t, contents(t, dir), "a/request-2.body")
 }
 
+// A masked message is shown as what it is, and an encrypted one as the institution's word.
+func TestEvidenceOfWhatIsNotKeptWhole(t *testing.T) {
+	k := newKept()
+	k.addBody(october, "a", Request, 1, 2, func(r *Record) { r.Body = "<a>***</a>" })
+	k.addBody(october, "a", Response, 1, 2, func(r *Record) { r.Body, r.KeyID, r.Digest = "YWJj", "emta-2026-10", "" })
+	dir := evidenceOf(t, k, Evidence{RequestID: "r-2", Open: func(r *Record) ([]byte, error) {
+		if r.KeyID != "" {
+			return []byte("decrypted"), nil
+		}
+		return r.Plain()
+	}})
+	require.NoError(t, verifyArchive(dir, testSigner()))
+	files := contents(t, dir)
+	require.Equal(t, "<a>***</a>", files["a/request-2.masked"])
+	require.Equal(t, "decrypted", files["a/response-2.body"])
+	files["a/request-2.masked"] = "<a>38</a>"
+	resign(files)
+	require.ErrorContains(t, verifyArchive(written(t, files), testSigner()), "is not the body that its record says")
+}
+
 func TestEvidenceRefuses(t *testing.T) {
 	e := testExporter(t)
 	file := filepath.Join(e.Dir, "x.tar.gz")
 	write := func(k *kept, id string) error {
 		return e.WriteEvidence(t.Context(), Evidence{RequestID: id, Segments: k.Segments(t.Context(), "emta", october),
-			Open: func(r *Record) ([]byte, error) { return []byte(r.Body), nil }}, file, "tester")
+			Open: (*Record).Plain}, file, "tester")
 	}
 	require.ErrorIs(t, write(twoMonths(), "r-99"), ErrNothing)
 	unsealed := twoMonths()

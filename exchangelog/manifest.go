@@ -68,6 +68,7 @@ const (
 	kindSignature = "signature" // the seal's signature, 64 bytes
 	kindRecord    = "record"    // one record's line
 	kindBody      = "body"      // one record's body as it passed
+	kindMasked    = "masked"    // one record's message as it is kept, which is not as it passed
 	kindArchive   = "archive"   // the manifest of the month's archive
 	kindReadme    = "readme"
 )

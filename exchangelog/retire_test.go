@@ -64,7 +64,9 @@ func TestRetire(t *testing.T) {
 	require.EqualValues(t, 9, m.Count())
 
 	left := slices.Sorted(namesIn(t, folder))
-	left = slices.DeleteFunc(left, func(name string) bool { return strings.HasSuffix(name, lockSuffix) || strings.HasSuffix(name, sideSuffix) })
+	left = slices.DeleteFunc(left, func(name string) bool {
+		return strings.HasSuffix(name, lockSuffix) || strings.HasSuffix(name, sideSuffix)
+	})
 	require.Equal(t, []string{"emta/2026-11-01/a.request.000003.ndjson.gz", "emta/2026-11-03/archivist.request.000001.ndjson.gz", "emta/archived/2026-10.xml",
 		"paasuke/2026-10-31/a.request.000001.ndjson.gz"}, left)
 	require.NoDirExists(t, filepath.Join(folder, "emta", "2026-10-31"))
