@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,8 +84,49 @@ func (j *fileJournal) read(path string, number int, known *Sidecar, tail *Tail) 
 		return errors.Join(err, file.Close())
 	}
 	j.file, j.path, j.end, j.durable = file, path, end.good, end.good
+	if end.tally.Previous, err = j.hashBefore(number, end.tally.First); err != nil {
+		return err
+	}
 	tail.Open = &end.tally
 	return nil
+}
+
+// hashBefore is the hash that a segment's first record follows: that of the last record of the segment before. It is empty where that is not
+// there, or does not end just before; the seal then says that it is not known.
+func (j *fileJournal) hashBefore(number int, first Head) (string, error) {
+	if first.Seq == 1 {
+		return NoHead().Hash, nil
+	}
+	path, err := findSegment(j.folder, j.stream, number-1)
+	if err != nil || path == "" {
+		return "", err
+	}
+	reader, err := openSegment(path)
+	if err != nil {
+		return "", err
+	}
+	before, err := findEnd(reader, 0)
+	if err := errors.Join(err, reader.Close()); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	if before.tally.Last.Seq != first.Seq-1 {
+		return "", nil
+	}
+	return before.tally.Last.Hash, nil
+}
+
+// findSegment is the path of a segment of a stream, empty where it is not there.
+func findSegment(folder string, s Stream, number int) (found string, err error) {
+	err = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if of, n, ok := parseSegmentName(s.System, e.Name()); ok && of == s && n == number && !strings.HasSuffix(found, extension) {
+			found = path // the one without .gz is the whole one while both are there
+		}
+		return nil
+	})
+	return found, err
 }
 
 // segmentEnd is what findEnd found.

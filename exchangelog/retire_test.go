@@ -121,6 +121,8 @@ func TestRetire(t *testing.T) {
 // A replica that was killed and never came back leaves its segment open; whoever exports seals it.
 func TestExportSealsWhatTheDeadLeft(t *testing.T) {
 	f := NewFiles(filepath.Join(t.TempDir(), "logs"), nil)
+	fill(t, f, responses, inOctober, 3, true)
+	fill(t, f, requests, inOctober, 2, false)
 	fill(t, f, requests, inOctober, 3, true)
 	e := testExporter(t)
 	without := e
