@@ -32,6 +32,8 @@ type StoredSegment struct {
 
 // MonthSource is where a system's records are kept: its files, or its tables.
 type MonthSource interface {
+	// Months are those that it has records of the system of, earliest first.
+	Months(ctx context.Context, system string) ([]Month, error)
 	// Segments are those of the month in every stream of the system: by replica and part, in order. It ends after an error.
 	Segments(ctx context.Context, system string, m Month) iter.Seq2[StoredSegment, error]
 }

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"iter"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,10 @@ type keptSegment struct {
 }
 
 func newKept() *kept { return &kept{map[Month][]keptSegment{}, map[Stream]*chain{}} }
+
+func (k *kept) Months(context.Context, string) ([]Month, error) {
+	return slices.SortedFunc(maps.Keys(k.segments), func(a, b Month) int { return strings.Compare(a.String(), b.String()) }), nil
+}
 
 func (k *kept) Segments(ctx context.Context, _ string, m Month) iter.Seq2[StoredSegment, error] {
 	return func(yield func(StoredSegment, error) bool) {

@@ -24,6 +24,16 @@ type monthFile struct {
 	segment int
 }
 
+// Months is for MonthSource.
+func (f *Files) Months(_ context.Context, system string) ([]Month, error) {
+	return monthsIn(filepath.Join(f.folder, system), func(day string) (Month, error) {
+		if !isDay(day) {
+			return Month{}, errors.New("not a day")
+		}
+		return ParseMonth(day[:len("2006-01")])
+	})
+}
+
 // Segments is for MonthSource: the segments in the folders of the month's days.
 func (f *Files) Segments(ctx context.Context, system string, m Month) iter.Seq2[StoredSegment, error] {
 	return func(yield func(StoredSegment, error) bool) {
