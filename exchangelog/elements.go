@@ -8,10 +8,7 @@ import (
 	"github.com/beevik/etree"
 )
 
-// manifestNamespace is the manifest's own; docs/operations.md describes it. A change that old readers would
-// misunderstand takes a new number.
-const manifestNamespace = "https://ametlikudteadaanded.ee/adapter/archive/1"
-
+// manifestElement is the root. The namespace is the manifest's own; a change that old readers would misunderstand takes a new number.
 type manifestElement struct {
 	XMLName   xml.Name         `xml:"https://ametlikudteadaanded.ee/adapter/archive/1 manifest"`
 	System    string           `xml:"system"`
