@@ -23,8 +23,8 @@ import (
 	"time"
 )
 
-// StoredSegment is one segment of a stream as its sink keeps it.
-type StoredSegment struct {
+// MonthSegment is one segment of a stream as its sink keeps it.
+type MonthSegment struct {
 	Stream Stream
 	Number int
 	Lines  iter.Seq2[[]byte, error] // its records and at the end its seal, without line breaks; each is valid until the next
@@ -35,7 +35,7 @@ type MonthSource interface {
 	// Months are those that it has records of the system of, earliest first.
 	Months(ctx context.Context, system string) ([]Month, error)
 	// Segments are those of the month in every stream of the system: by replica and part, in order. It ends after an error.
-	Segments(ctx context.Context, system string, m Month) iter.Seq2[StoredSegment, error]
+	Segments(ctx context.Context, system string, m Month) iter.Seq2[MonthSegment, error]
 }
 
 // Exporter writes archives. Several at once, on one folder or on different machines, do not disturb each other: the first that
@@ -212,7 +212,7 @@ func (w *archiveWriter) sealKey(m *Manifest, key ed25519.PublicKey) error {
 }
 
 // segment writes a segment's files, and checks it while it passes.
-func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey ed25519.PublicKey, s StoredSegment) error {
+func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey ed25519.PublicKey, s MonthSegment) error {
 	read, files, err := w.lines(ctx, archivedName(s), s.Lines, true)
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey ed2551
 }
 
 // archivedName begins the names of a segment's files.
-func archivedName(s StoredSegment) string {
+func archivedName(s MonthSegment) string {
 	return fmt.Sprintf("%s/%s-%06d", s.Stream.Replica, s.Stream.Part, s.Number)
 }
 

@@ -52,8 +52,8 @@ func (k *kept) Months(context.Context, string) ([]Month, error) {
 	return slices.SortedFunc(maps.Keys(k.segments), func(a, b Month) int { return strings.Compare(a.String(), b.String()) }), nil
 }
 
-func (k *kept) Segments(ctx context.Context, _ string, m Month) iter.Seq2[StoredSegment, error] {
-	return func(yield func(StoredSegment, error) bool) {
+func (k *kept) Segments(ctx context.Context, _ string, m Month) iter.Seq2[MonthSegment, error] {
+	return func(yield func(MonthSegment, error) bool) {
 		for _, s := range k.segments[m] {
 			lines := func(yield func([]byte, error) bool) {
 				for _, line := range s.lines {
@@ -66,7 +66,7 @@ func (k *kept) Segments(ctx context.Context, _ string, m Month) iter.Seq2[Stored
 					}
 				}
 			}
-			if !yield(StoredSegment{s.stream, s.number, lines}, nil) {
+			if !yield(MonthSegment{s.stream, s.number, lines}, nil) {
 				return
 			}
 		}

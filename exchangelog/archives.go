@@ -47,17 +47,17 @@ func (a Archives) Open(system string, m Month) (*Archive, error) {
 }
 
 // Segments is for MonthSource.
-func (a Archives) Segments(_ context.Context, system string, m Month) iter.Seq2[StoredSegment, error] {
-	return func(yield func(StoredSegment, error) bool) {
+func (a Archives) Segments(_ context.Context, system string, m Month) iter.Seq2[MonthSegment, error] {
+	return func(yield func(MonthSegment, error) bool) {
 		archive, err := a.Open(system, m)
 		if err != nil {
-			yield(StoredSegment{}, err)
+			yield(MonthSegment{}, err)
 			return
 		}
 		defer archive.Close()
 		for _, c := range archive.Manifest.Chapters {
 			for _, s := range c.Segments {
-				if !yield(StoredSegment{archive.Manifest.Stream(c), s.Number, archive.Lines(s)}, nil) {
+				if !yield(MonthSegment{archive.Manifest.Stream(c), s.Number, archive.Lines(s)}, nil) {
 					return
 				}
 			}

@@ -27,7 +27,7 @@ import (
 // the manifests vouch for the hashes. That the other records match theirs, only their bytes can show: WholeSegments adds them.
 type Evidence struct {
 	RequestID     string
-	Segments      iter.Seq2[StoredSegment, error] // sealed ones, among which are those that the exchange's records stand in
+	Segments      iter.Seq2[MonthSegment, error] // sealed ones, among which are those that the exchange's records stand in
 	WholeSegments bool                            // with the records around, of whomever they are
 	Open          func(*Record) ([]byte, error)   // the body as it was sent, decrypted; ErrNoBody where there is none
 	Archive       []byte                          // the signed manifest of the month's archive; nil: it is not archived
@@ -122,7 +122,7 @@ func (w *archiveWriter) evidence(ctx context.Context, e Exporter, v Evidence, m 
 }
 
 // evidenceSegment writes what evidence holds of a segment, and checks the whole of it.
-func (w *archiveWriter) evidenceSegment(ctx context.Context, m *Manifest, sealKey ed25519.PublicKey, v Evidence, s StoredSegment) ([]evidenceRecord, error) {
+func (w *archiveWriter) evidenceSegment(ctx context.Context, m *Manifest, sealKey ed25519.PublicKey, v Evidence, s MonthSegment) ([]evidenceRecord, error) {
 	name := archivedName(s)
 	var found []foundRecord
 	lines := func(yield func([]byte, error) bool) {
@@ -193,7 +193,7 @@ func (w *archiveWriter) sealFiles(name string, s *Seal) ([]ArchiveFile, error) {
 }
 
 // record writes a record's line, and its body where it can be read.
-func (w *archiveWriter) record(s StoredSegment, v Evidence, segment string, found foundRecord, read *sealedReader) (evidenceRecord, []ArchiveFile, error) {
+func (w *archiveWriter) record(s MonthSegment, v Evidence, segment string, found foundRecord, read *sealedReader) (evidenceRecord, []ArchiveFile, error) {
 	r := found.record
 	name := fmt.Sprintf("%s/%s-%d", s.Stream.Replica, s.Stream.Part, r.Seq)
 	at := r.Seq - read.seal.First.Seq

@@ -35,15 +35,15 @@ func (f *Files) Months(_ context.Context, system string) ([]Month, error) {
 }
 
 // Segments is for MonthSource: the segments in the folders of the month's days.
-func (f *Files) Segments(ctx context.Context, system string, m Month) iter.Seq2[StoredSegment, error] {
-	return func(yield func(StoredSegment, error) bool) {
+func (f *Files) Segments(ctx context.Context, system string, m Month) iter.Seq2[MonthSegment, error] {
+	return func(yield func(MonthSegment, error) bool) {
 		files, err := f.month(system, m)
 		if err != nil {
-			yield(StoredSegment{}, err)
+			yield(MonthSegment{}, err)
 			return
 		}
 		for _, file := range files {
-			if !yield(StoredSegment{file.stream, file.segment, linesOf(file.path)}, nil) {
+			if !yield(MonthSegment{file.stream, file.segment, linesOf(file.path)}, nil) {
 				return
 			}
 		}

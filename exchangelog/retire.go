@@ -104,7 +104,7 @@ func (e Exporter) compare(ctx context.Context, store MonthSource, m Manifest, be
 	return there, nil
 }
 
-func (e Exporter) compareSegment(ctx context.Context, s StoredSegment, want ArchivedSegment) error {
+func (e Exporter) compareSegment(ctx context.Context, s MonthSegment, want ArchivedSegment) error {
 	var read sealedReader
 	for line, err := range s.Lines {
 		if err == nil {

@@ -175,7 +175,7 @@ func EvidenceOf(ctx context.Context, places []Place, systems []string, id string
 			continue
 		}
 		records := found[0].Records
-		segments := func(yield func(StoredSegment, error) bool) {
+		segments := func(yield func(MonthSegment, error) bool) {
 			type key struct {
 				month  Month
 				stream Stream
