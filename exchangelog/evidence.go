@@ -28,9 +28,9 @@ import (
 type Evidence struct {
 	RequestID     string
 	Segments      iter.Seq2[MonthSegment, error] // sealed ones, among which are those that the exchange's records stand in
-	WholeSegments bool                            // with the records around, of whomever they are
-	Open          func(*Record) ([]byte, error)   // the body as it was sent, decrypted; ErrNoBody where there is none
-	Archive       []byte                          // the signed manifest of the month's archive; nil: it is not archived
+	WholeSegments bool                           // with the records around, of whomever they are
+	Open          func(*Record) ([]byte, error)  // the body as it was sent, decrypted; ErrNoBody where there is none
+	Archive       []byte                         // the signed manifest of the month's archive; nil: it is not archived
 }
 
 // ErrNoBody is a record whose body is not there to be read: only its digest was kept, or its key is not at hand.
