@@ -19,6 +19,7 @@ type commands struct {
 	Call          callCommand     `cmd:"" help:"Send one X-Road request from the shell and show the answer."`
 	Configuration configCommand   `cmd:"" name:"config" help:"Check or show the settings."`
 	Log           logCommand      `cmd:"" help:"Work on the exchange log."`
+	Mandates      mandatesCommand `cmd:"" help:"About the mandates that Pääsuke lists and changes."`
 	Migrate       migrateCommand  `cmd:"" help:"Bring the database up to date, or say what is missing."`
 }
 

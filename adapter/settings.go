@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/xroadhdr"
@@ -18,8 +19,11 @@ type Settings struct {
 	Store  string `yaml:"store" setting:"url"` // the database: `sqlite:PATH`, or `postgres://…` ([operations on PostgreSQL](operations-postgres.md))
 	XRoad  XRoad  `yaml:"xroad"`
 	EMTA   EMTA   `yaml:"emta"`
-	Core   Core   `yaml:"core"`
-	Log    Log    `yaml:"log"`
+
+	Paasuke Paasuke `yaml:"paasuke"`
+
+	Core Core `yaml:"core"`
+	Log  Log  `yaml:"log"`
 }
 
 // Listen holds the addresses of the three listeners, host:port. Port 0 takes a free one.
@@ -89,6 +93,34 @@ type List struct {
 	Sort       string `yaml:"sort"`       // empty: not sent
 }
 
+// Paasuke are the mandates that Pääsuke lists and changes (Pääsuke §§1-5).
+type Paasuke struct {
+	Namespace       string   `yaml:"namespace"`              // of AT's roles, as RIA gave it
+	Roles           []Role   `yaml:"roles"`                  // AT's roles; empty: ESINDAJA, which manages, and AVALDAJA. `adapter mandates roles` prints them for RIA
+	AuthorizedRoles []string `yaml:"authorizedRoles"`        // whole roles that let a person act for a representee; empty: the registers' and the managing ones
+	ExManager       bool     `yaml:"exManager"`              // who managed until a few days ago may not list: Pääsuke may not know yet
+	EmitNamespace   bool     `yaml:"emitNamespace"`          // mandates carry their namespace apart; see [divergences](divergences.md)
+	Origin          string   `yaml:"origin" setting:"url"`   // where a person sees the mandates
+	Problems        string   `yaml:"problems" setting:"url"` // a page about the types of problems, with an anchor for each; empty: none
+	AllowedClients  []string `yaml:"allowedClients"`         // X-Road clients that may list and change mandates; `xroad.allowedClients` must allow them too. Without either list nobody may change any
+}
+
+// Role is one of AT's roles.
+type Role struct {
+	Code         string  `yaml:"code"`                          // without its namespace
+	Managing     bool    `yaml:"managing"`                      // its holder adds and removes others' mandates
+	SubDelegable string  `yaml:"subDelegable" one:"NO,YES,ASK"` // whether it may be passed on; empty: NO
+	Title        Wording `yaml:"title"`                         // what people read
+	Description  Wording `yaml:"description"`                   // what it is for
+}
+
+// Wording is a text in Pääsuke's languages.
+type Wording struct {
+	ET string `yaml:"et"` // in Estonian; a title must have it
+	EN string `yaml:"en"` // in English
+	RU string `yaml:"ru"` // in Russian
+}
+
 // Core is the AT core application.
 type Core struct {
 	Tokens     []Token    `yaml:"tokens"`    // bearer tokens of the internal API, several at once
@@ -143,6 +175,10 @@ func defaultSettings() Settings {
 	if err != nil {
 		panic(err) // its own defaults are right
 	}
+	mandates, err := mandate.Settings{}.WithDefaults()
+	if err != nil {
+		panic(err) // likewise
+	}
 	return Settings{
 		Listen: Listen{XRoad: "127.0.0.1:8080", Core: "127.0.0.1:8081", Ops: "127.0.0.1:9090"},
 		Store:  "sqlite:adapter.db",
@@ -154,8 +190,9 @@ func defaultSettings() Settings {
 			Sync: Sync{Delays: orders.Delays, ListDelays: orders.ListDelays, Parallel: orders.Parallel},
 			List: List(orders.List),
 		},
-		Core: Core{TokenFile: "adapter.token", ClaimOffer: ClaimOffer{First: orders.FirstOffer, Last: orders.LastOffer}},
-		Log:  Log{Level: "info", Dir: "logs"},
+		Paasuke: Paasuke{Namespace: mandates.Namespace, ExManager: true, Origin: mandates.Origin},
+		Core:    Core{TokenFile: "adapter.token", ClaimOffer: ClaimOffer{First: orders.FirstOffer, Last: orders.LastOffer}},
+		Log:     Log{Level: "info", Dir: "logs"},
 	}
 }
 
@@ -184,7 +221,13 @@ func (s Settings) check() error {
 	if _, err := orders.WithDefaults(); err != nil {
 		return fmt.Errorf("settings of emta and core.claimOffer: %w", err)
 	}
-	if _, err := s.allowed(); err != nil {
+	if _, err := s.mandateSettings(); err != nil {
+		return err
+	}
+	if _, err := s.allowedToNotify(); err != nil {
+		return err
+	}
+	if _, err := s.allowedMandates(); err != nil {
 		return err
 	}
 	if _, err := s.logSystems(); err != nil {
@@ -211,7 +254,7 @@ func (s Settings) check() error {
 		return err
 	}
 	// Whoever reaches the xroad listener can write any X-Road header.
-	if !loopback(s.Listen.XRoad) && (!s.XRoad.TrustNetwork || len(s.XRoad.AllowedClients)+len(s.EMTA.AllowedClients) == 0) {
+	if !loopback(s.Listen.XRoad) && (!s.XRoad.TrustNetwork || len(s.XRoad.AllowedClients)+len(s.EMTA.AllowedClients)+len(s.Paasuke.AllowedClients) == 0) {
 		return &settingError{"listen.xroad", "is not a loopback address: set xroad.trustNetwork: true and xroad.allowedClients, " +
 			"if only the security server can reach it"}
 	}
@@ -268,9 +311,20 @@ func clientID(key, text string) (xroadhdr.ClientID, error) {
 	return id, nil
 }
 
-// allowed says which X-Road clients may notify us, nil for all that our security server lets through.
-func (s Settings) allowed() (func(xroadhdr.ClientID) bool, error) {
-	lists := map[string][]string{"xroad.allowedClients": s.XRoad.AllowedClients, "emta.allowedClients": s.EMTA.AllowedClients}
+// allowedToNotify says which X-Road clients may notify us, as allowedTo does.
+func (s Settings) allowedToNotify() (func(xroadhdr.ClientID) bool, error) {
+	return s.allowedTo("emta.allowedClients", s.EMTA.AllowedClients)
+}
+
+// allowedMandates says which X-Road clients may use the mandates services, as allowedTo does.
+func (s Settings) allowedMandates() (func(xroadhdr.ClientID) bool, error) {
+	return s.allowedTo("paasuke.allowedClients", s.Paasuke.AllowedClients)
+}
+
+// allowedTo says which X-Road clients may use a service, by xroad.allowedClients and the service's own list, whose key is given. Without
+// either it is nil, for all that our security server lets through; nobody where others than it might reach the listener.
+func (s Settings) allowedTo(key string, own []string) (func(xroadhdr.ClientID) bool, error) {
+	lists := map[string][]string{"xroad.allowedClients": s.XRoad.AllowedClients, key: own}
 	var sets []map[xroadhdr.ClientID]bool
 	for key, texts := range lists {
 		if len(texts) == 0 {
@@ -286,7 +340,7 @@ func (s Settings) allowed() (func(xroadhdr.ClientID) bool, error) {
 		}
 		sets = append(sets, set)
 	}
-	if len(sets) == 0 {
+	if len(sets) == 0 && loopback(s.Listen.XRoad) {
 		return nil, nil
 	}
 	return func(id xroadhdr.ClientID) bool {
@@ -295,6 +349,6 @@ func (s Settings) allowed() (func(xroadhdr.ClientID) bool, error) {
 				return false
 			}
 		}
-		return true
+		return len(sets) > 0
 	}, nil
 }

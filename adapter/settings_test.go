@@ -139,11 +139,28 @@ func TestAllowedClientsNarrow(t *testing.T) {
 	s := defaultSettings()
 	s.XRoad.AllowedClients = []string{"ee-dev/GOV/1/a", "ee-dev/GOV/1/b"}
 	s.EMTA.AllowedClients = []string{"ee-dev/GOV/1/b", "ee-dev/GOV/1/c"}
-	allowed, err := s.allowed()
+	s.Paasuke.AllowedClients = []string{"ee-dev/GOV/1/a"}
+	client := func(code string) xroadhdr.ClientID {
+		return xroadhdr.ClientID{Instance: "ee-dev", MemberClass: "GOV", MemberCode: "1", SubsystemCode: code}
+	}
+	allowed, err := s.allowedToNotify()
 	require.NoError(t, err)
 	for code, want := range map[string]bool{"a": false, "b": true, "c": false, "": false} {
-		require.Equal(t, want, allowed(xroadhdr.ClientID{Instance: "ee-dev", MemberClass: "GOV", MemberCode: "1", SubsystemCode: code}), code)
+		require.Equal(t, want, allowed(client(code)), code)
 	}
+	allowed, err = s.allowedMandates()
+	require.NoError(t, err)
+	require.True(t, allowed(client("a")))
+	require.False(t, allowed(client("b")))
+
+	s.XRoad.AllowedClients, s.Paasuke.AllowedClients = nil, nil
+	allowed, err = s.allowedMandates()
+	require.NoError(t, err)
+	require.Nil(t, allowed)
+	s.Listen.XRoad = "0.0.0.0:8080" // others might reach it, and no list names anybody
+	allowed, err = s.allowedMandates()
+	require.NoError(t, err)
+	require.False(t, allowed(client("a")))
 }
 
 // What config show prints is a settings file that gives the same settings, secrets apart.

@@ -20,7 +20,7 @@ func xroadHandler(s Settings, address string, notify soap.Operation, log *slog.L
 	if err != nil {
 		return nil, err
 	}
-	allowed, err := s.allowed()
+	allowed, err := s.allowedToNotify()
 	if err != nil {
 		return nil, err
 	}
