@@ -1,7 +1,7 @@
 # Shortcuts only: each target is one command that can be typed as well, see docs/development.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint race fuzz demo serve ci explain
+.PHONY: help build test lint race fuzz demo serve ci explain release image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ demo: ## a scripted day against simulators
 
 serve: ## the program with its defaults
 	go run ./adapter serve
+
+release: ## dist/: the program for linux/amd64 and arm64, with version (VERSION=1.0.0), commit and checksums
+	.ci/release $(VERSION)
+
+image: ## the image adapter:VERSION; needs Docker
+	docker build -f deploy/Dockerfile --build-arg VERSION=$(or $(VERSION),dev) --build-arg COMMIT=$$(git rev-parse HEAD) -t adapter:$(or $(VERSION),dev) .
 
 ci: ## everything that is checked before a change goes in
 	.ci/run

@@ -21,6 +21,8 @@ type commands struct {
 	Log           logCommand      `cmd:"" help:"Work on the exchange log."`
 	Mandates      mandatesCommand `cmd:"" help:"About the mandates that Pääsuke lists and changes."`
 	Migrate       migrateCommand  `cmd:"" help:"Bring the database up to date, or say what is missing."`
+
+	Version kong.VersionFlag `help:"Say which version this is."`
 }
 
 func main() {
@@ -29,6 +31,6 @@ func main() {
 	var c commands
 	parsed := kong.Parse(&c, kong.Name("adapter"), kong.UsageOnError(),
 		kong.Description("The X-Road adapter of the official announcements (Ametlikud Teadaanded)."),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&c))
+		kong.Vars{"version": thisBuild().String()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&c))
 	parsed.FatalIfErrorf(parsed.Run())
 }

@@ -26,6 +26,7 @@ import (
 	"ametlikudteadaanded.ee/adapter/setting"
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/store"
+	"ametlikudteadaanded.ee/adapter/xroadhdr"
 )
 
 // Program is the adapter, wired: what `serve` runs and what tests start.
@@ -45,7 +46,8 @@ type Program struct {
 	sessions   *sessions
 	persons    persons
 	exchanges  *exchangeLog
-	configured bool // EMTA is
+	sources    []statusSource // what the status page asks besides the database; set before the listeners serve
+	configured bool           // EMTA is
 	servers    []*server
 	endWork    context.CancelFunc
 	endLogs    context.CancelFunc
@@ -227,6 +229,9 @@ func (p *Program) sender(wrap func(http.RoundTripper) http.RoundTripper) (*soap.
 	problems := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "adapter_request_hash_problems_total",
 		Help: "Answers whose requestHash was missing or wrong."}, []string{"problem"})
 	p.registry.MustRegister(problems)
+	for _, problem := range []string{soap.HashMissing, soap.HashWrong, soap.HashAlgorithm} {
+		problems.WithLabelValues(problem) // at zero from the start
+	}
 	sender, err := soap.NewSender(soap.SenderOptions{
 		URL: p.settings.XRoad.SecurityServer, TLS: config, Wrap: p.exchanges.toEMTA(wrap),
 		RequestHash:  soap.HashPolicy(p.settings.XRoad.RequestHash),
@@ -271,6 +276,9 @@ func (p *Program) newWebhook(transport http.RoundTripper) (*event.Webhook, error
 	durations := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "adapter_webhook_delivery_seconds",
 		Help: "Duration of attempts to deliver an event.", Buckets: prometheus.DefBuckets})
 	p.registry.MustRegister(deliveries, durations)
+	for _, outcome := range []string{"ok", "status", string(xroadhdr.Ours), string(xroadhdr.Theirs), string(xroadhdr.Network), string(xroadhdr.Timeout)} {
+		deliveries.WithLabelValues(outcome) // at zero from the start
+	}
 	w, err := event.NewWebhook(p.store, event.WebhookOptions{
 		URL: p.settings.Core.Webhook.URL, Secret: p.settings.Core.Webhook.Secret, Transport: p.exchanges.toCore(transport),
 		Now: p.now, NewID: uuid.NewString, Random: rand.Float64, Logger: p.log.With("component", "webhook"),

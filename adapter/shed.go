@@ -39,6 +39,9 @@ func newGate(ready *readiness, r prometheus.Registerer) *gate {
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "adapter_requests_shed_total",
 			Help: "Requests that were refused because too many were under way, or the program was not ready."}, []string{"listener"})}
 	r.MustRegister(g.shed)
+	for _, listener := range []string{"xroad", "core"} {
+		g.shed.WithLabelValues(listener) // at zero from the start
+	}
 	return g
 }
 

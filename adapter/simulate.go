@@ -15,6 +15,7 @@ type simulateCommand struct {
 	Control        string        `default:"127.0.0.1:8091" placeholder:"ADDRESS" help:"Where the control page listens (${default})."`
 	Payer          string        `default:"127.0.0.1:8092" placeholder:"ADDRESS" help:"Where the payer's pages listen (${default})."`
 	Core           string        `default:"127.0.0.1:8093" placeholder:"ADDRESS" help:"Where the core's webhook listens (${default})."`
+	Host           string        `placeholder:"NAME" help:"Name under which the simulators are reached. With it they may listen on other than loopback: only in a network of your own, everybody in it can pay."`
 	Adapter        string        `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The adapter's xroad listener (${default})."`
 	API            string        `default:"http://127.0.0.1:8081" placeholder:"URL" help:"The adapter's internal API (${default})."`
 	TokenFile      string        `default:"adapter.token" placeholder:"FILE" help:"The internal API's token (${default})."`
@@ -24,7 +25,7 @@ type simulateCommand struct {
 // Run is for kong.
 func (c *simulateCommand) Run(ctx context.Context) error {
 	world, err := simulator.Start(ctx, simulator.Options{
-		SecurityServerAddress: c.SecurityServer, ControlAddress: c.Control, PayerAddress: c.Payer, CoreAddress: c.Core,
+		SecurityServerAddress: c.SecurityServer, ControlAddress: c.Control, PayerAddress: c.Payer, CoreAddress: c.Core, Hostname: c.Host,
 		PaymentModule: simulator.EMTAOptions{Expiry: c.Expiry},
 	})
 	if err != nil {

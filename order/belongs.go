@@ -8,6 +8,7 @@ const (
 	foreignStamp     = "stamp"            // the stamp names no row, or not the row that has the id
 	foreignReference = "reference-number" // the row has another reference number
 	foreignAmount    = "amount"           // a row without id was asked for with another amount or currency
+	notFound         = "not-found"        // EMTA itself does not know an order of ours
 	wrongAmount      = "amount-mismatch"  // ours, but not what was asked: held until an operator accepts it
 )
 

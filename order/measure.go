@@ -33,7 +33,23 @@ func newMeasures(r prometheus.Registerer) *measures {
 			Help: "Announcements that were paid for more than once."}),
 	}
 	r.MustRegister(m.calls, m.durations, m.suspicions, m.unknown, m.duplicates)
+	m.begin()
 	return m
+}
+
+// begin shows every series from the start, at zero: a rule that looks at growth does not see the first step of a series that
+// begins with it.
+func (m *measures) begin() {
+	for _, operation := range []string{"cpgOrderInit", "cpgOrderGet", "cpgOrderList", "cpgOrderCancel"} {
+		m.durations.WithLabelValues(operation)
+		m.calls.WithLabelValues(operation, "ok")
+		for _, kind := range []xroadhdr.FailureKind{xroadhdr.Ours, xroadhdr.Theirs, xroadhdr.Network, xroadhdr.Timeout} {
+			m.calls.WithLabelValues(operation, string(kind))
+		}
+	}
+	for _, reason := range []string{foreignID, foreignStamp, foreignReference, foreignAmount, wrongAmount, notFound} {
+		m.suspicions.WithLabelValues(reason)
+	}
 }
 
 func (m *measures) called(operation string, err error, took time.Duration) {

@@ -179,7 +179,7 @@ func (d decision) checked(v View, unknown bool, fault string) outcome {
 	case o.isOpenUnknown():
 		if d.now.After(d.settings.endOf(*o).Add(notFoundGrace)) {
 			gone := d.cancelledUnknown(v, fault)
-			gone.events = append(gone.events, happening{kind: EventSuspicious, reason: "not-found"})
+			gone.events = append(gone.events, happening{kind: EventSuspicious, reason: notFound})
 			return gone
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // readHeaderTimeout is plenty for peers on this machine and ends idle ones.
 const readHeaderTimeout = 10 * time.Second
 
-// listener is one HTTP server on loopback.
+// listener is one HTTP server, on loopback where no hostname is given.
 type listener struct {
 	server *http.Server
 	url    string
@@ -20,8 +20,8 @@ type listener struct {
 }
 
 // listen starts h on address; an empty one is 127.0.0.1:0. Whoever reaches a
-// simulator can make payments, so an address that is not loopback is refused.
-func listen(ctx context.Context, address string, h http.Handler) (*listener, error) {
+// simulator can make payments, so an address that is not loopback is refused without a hostname.
+func listen(ctx context.Context, address, hostname string, h http.Handler) (*listener, error) {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
@@ -29,7 +29,7 @@ func listen(ctx context.Context, address string, h http.Handler) (*listener, err
 	if err != nil {
 		return nil, fmt.Errorf("simulator address %q: %w", address, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if ip := net.ParseIP(host); hostname == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, fmt.Errorf("simulator address %q: must be on loopback", address)
 	}
 	var config net.ListenConfig
@@ -37,7 +37,12 @@ func listen(ctx context.Context, address string, h http.Handler) (*listener, err
 	if err != nil {
 		return nil, fmt.Errorf("starting a simulator: %w", err)
 	}
-	s := &listener{server: &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout}, url: "http://" + l.Addr().String(), done: make(chan error, 1)}
+	at := l.Addr().String()
+	if hostname != "" {
+		_, port, _ := net.SplitHostPort(at) // Addr is always host:port
+		at = net.JoinHostPort(hostname, port)
+	}
+	s := &listener{server: &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout}, url: "http://" + at, done: make(chan error, 1)}
 	go func() { s.done <- s.server.Serve(l) }()
 	return s, nil
 }

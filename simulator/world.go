@@ -21,6 +21,7 @@ type Options struct {
 	CoreAddress           string
 	ControlAddress        string
 	PaasukeAddress        string // of Pääsuke's page
+	Hostname              string // under which all of them are reached; with it they may listen on other than loopback
 
 	Client          xroadhdr.ClientID // the adapter's; zero: ee-dev/GOV/70000310/at
 	EMTA            xroadhdr.ClientID // zero: ee-dev/GOV/70000349/mkrliides
@@ -110,7 +111,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		return nil, err
 	}
 	w := &World{o: o, Core: core, SecurityServer: NewSecurityServer(SecurityServerOptions{Spelling: o.Spelling, NewID: o.NewID})}
-	if w.server, err = listen(ctx, o.SecurityServerAddress, w.SecurityServer); err != nil {
+	if w.server, err = listen(ctx, o.SecurityServerAddress, o.Hostname, w.SecurityServer); err != nil {
 		return nil, err
 	}
 	w.EMTA = NewEMTA(o.paymentModule(w.server.url))
@@ -124,7 +125,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		{&w.core, o.CoreAddress, w.Core}, {&w.control, o.ControlAddress, w.controlHandler()},
 		{&w.paasuke, o.PaasukeAddress, w.Paasuke.PageHandler()},
 	} {
-		if *l.listener, err = listen(ctx, l.address, l.handler); err != nil {
+		if *l.listener, err = listen(ctx, l.address, o.Hostname, l.handler); err != nil {
 			return nil, errors.Join(err, w.Close())
 		}
 	}

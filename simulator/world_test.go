@@ -112,3 +112,14 @@ func TestControl(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(read("/calls")), &calls))
 	require.Len(t, calls, 3)
 }
+
+// In a network of its own, as Compose makes one, the simulators are reached by a name.
+func TestWorldByName(t *testing.T) {
+	w, err := simulator.Start(t.Context(), simulator.Options{SecurityServerAddress: "0.0.0.0:0", Hostname: "localhost"})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, w.Close()) })
+	require.True(t, strings.HasPrefix(w.SecurityServerURL(), "http://localhost:"), w.SecurityServerURL())
+	_, doc, err := ask(t, w.SecurityServerURL(), asAdapter(initRequest(t, "1")))
+	require.NoError(t, err)
+	require.NotEmpty(t, at(doc, "Order/Id"), at(doc, "Fault/faultstring"))
+}

@@ -50,6 +50,12 @@ type Listener interface {
 	Listen(ctx context.Context, events, settings func())
 }
 
+// Pooled is a Store that keeps connections to a server.
+type Pooled interface {
+	// Pool counts the connections of this moment.
+	Pool() postgres.PoolFigures
+}
+
 // Migration is one numbered step of the schema.
 type Migration struct {
 	Name    string
@@ -95,6 +101,7 @@ var (
 	_ Store    = sqliteStore{}
 	_ Store    = postgresStore{}
 	_ Listener = postgresStore{}
+	_ Pooled   = postgresStore{}
 )
 
 func (s sqliteStore) Status(ctx context.Context) ([]Migration, error) {

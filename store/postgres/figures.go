@@ -46,3 +46,12 @@ func (s *Store) Figures(ctx context.Context, now time.Time) (order.Figures, erro
 	}
 	return f, nil
 }
+
+// PoolFigures counts connections.
+type PoolFigures struct{ InUse, Idle, Max int }
+
+// Pool counts the pool's connections of this moment; the one for LISTEN is beside it.
+func (s *Store) Pool() PoolFigures {
+	stat := s.pool.Stat()
+	return PoolFigures{InUse: int(stat.AcquiredConns()), Idle: int(stat.IdleConns()), Max: int(stat.MaxConns())}
+}
