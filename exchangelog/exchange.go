@@ -51,25 +51,40 @@ func (x *exchange) put(part Part, body *capture, contentType string, change func
 	}
 	r.Time, r.Size, r.Status, r.Duration, r.Digest = x.begun, body.size, -1, -1, body.digest()
 	change(&r)
-	x.fill(&r, body, contentType)
+	receipt := &receipt{err: x.fill(&r, body, contentType)}
 	d := newDraft(&r)
-	receipt := &receipt{}
 	for _, p := range x.route.writers {
 		receipt.put(p.of(part), d)
 	}
 	return receipt
 }
 
-// fill gives the record what may be kept of the body, and takes out of its other values what may not.
-func (x *exchange) fill(r *Record, body *capture, contentType string) {
-	switch x.route.settings.Body {
+// fill gives the record what may be kept of the body, and takes out of its other values what may not. With an error it is
+// without content: nothing is kept in clear because it could not be encrypted.
+func (x *exchange) fill(r *Record, body *capture, contentType string) error {
+	mode, keys := x.route.settings.Body, x.log.options.Keys
+	switch mode {
 	case Full:
 		r.Body = bodyText(body.kept)
-		return
 	case Masked:
 		r.Body = bodyText(x.log.options.Masker.Body(contentType, body.kept))
 	}
-	r.Path, r.XRoadID = mask.Text(r.Path), mask.Text(r.XRoadID)
+	if mode == Full && keys == nil {
+		return nil
+	}
+	path := r.Path
+	r.Path, r.XRoadID = mask.Text(path), mask.Text(r.XRoadID)
+	if keys == nil {
+		return nil
+	}
+	if mode != Full {
+		path = r.Path
+	}
+	err := keys.seal(r, path)
+	if err != nil {
+		r.Body, r.Digest, r.KeyID = "", "", ""
+	}
+	return err
 }
 
 // wait returns when the record is durable. That it is not is an error for a Required system only.

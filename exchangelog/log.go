@@ -21,6 +21,7 @@ type Options struct {
 	Sinks   map[string]Sink     // by the names that Settings use
 	Systems map[string]Settings // how each system is logged at the start; a system that is not here is off
 	SealKey *SealKey            // nil: segments end in seals without a signature
+	Keys    *Keys               // nil: content is not encrypted
 	Masker  *mask.Masker        // for masked bodies; nil: the defaults
 	Limits  Limits
 	Logger  *slog.Logger     // nil: nothing is told

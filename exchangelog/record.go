@@ -38,7 +38,7 @@ type Record struct {
 	Seq       int64  // from 1, one more with each record of a stream
 	KeyID     string // of the data key that Body is encrypted with
 	Digest    string // member bodySha256: of the body as it passed, lower-case hex; empty when not all of it passed, and where Body is encrypted
-	Body      string // text as it is, else base64: and Base64;
+	Body      string // text as it is, else base64: and Base64; encrypted: Base64 of what Keys.Open reads
 	Hash      string // lower-case hex
 }
 
