@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ametlikudteadaanded.ee/adapter/exchangelog"
+	"ametlikudteadaanded.ee/adapter/mask"
 	"ametlikudteadaanded.ee/adapter/rest"
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/xroadhdr"
@@ -87,6 +88,7 @@ func openExchangeLog(s Log, now func() time.Time, log *slog.Logger, registry pro
 		return nil, err
 	}
 	options := exchangelog.Options{Systems: systems, Now: now, NewID: uuid.NewString, Logger: log,
+		Masker: mask.New(mask.Rules{Elements: s.Mask.Elements, Members: s.Mask.Members}),
 		Sinks: map[string]exchangelog.Sink{"files": exchangelog.NewFiles(s.Dir, log), "stdout": exchangelog.NewStdout(os.Stdout)}}
 	if s.SealKey != "" {
 		if options.SealKey, err = exchangelog.ReadSealKey(s.SealKey); err != nil {
@@ -94,6 +96,11 @@ func openExchangeLog(s Log, now func() time.Time, log *slog.Logger, registry pro
 		}
 	} else {
 		log.Warn("segments of the exchange log are not signed: set log.sealKey")
+	}
+	if s.MasterKey != "" {
+		if options.Keys, err = openLogKeys(s, log); err != nil {
+			return nil, fmt.Errorf("setting log.masterKey: %w", err)
+		}
 	}
 	x := &exchangeLog{}
 	if options.Replica, x.replica, err = replicaOf(s); err != nil {
@@ -104,6 +111,22 @@ func openExchangeLog(s Log, now func() time.Time, log *slog.Logger, registry pro
 	}
 	registry.MustRegister(newExchangeGauges(x.Log))
 	return x, nil
+}
+
+// openLogKeys reads the master keys and wraps by the newest what an older one wraps.
+func openLogKeys(s Log, log *slog.Logger) (*exchangelog.Keys, error) {
+	keys, err := exchangelog.OpenKeys(s.Dir, s.MasterKey)
+	if err != nil {
+		return nil, err
+	}
+	n, err := keys.Rewrap()
+	if err != nil { // those that can be read still can
+		log.Error("keys of the exchange log cannot be wrapped by the newest master key", "error", err)
+	}
+	if n > 0 {
+		log.Info("keys of the exchange log are wrapped by the newest master key", "keys", n)
+	}
+	return keys, nil
 }
 
 // replicaOf takes the replica's name for this process.

@@ -158,7 +158,15 @@ type Log struct {
 	Dir       string               `yaml:"dir"`                               // folder of the exchange log's files
 	Replica   string               `yaml:"replica"`                           // this process among those that log to the same place; empty: the host's name, numbered where it is taken
 	SealKey   string               `yaml:"sealKey"`                           // PEM file of an Ed25519 private key that signs the exchange log's seals; empty: seals are not signed
+	MasterKey string               `yaml:"masterKey"`                         // file of master keys, each 32 bytes in Base64 on a line of its own, the newest first; content of the exchange log is then encrypted. Empty: it is not
+	Mask      LogMask              `yaml:"mask"`                              // what masked bodies are without
 	Systems   map[string]LogSystem `yaml:"systems"`                           // how each external system is logged: emta, paasuke, core; one that is not named keeps its default
+}
+
+// LogMask is what the exchange log's masked bodies are without, beside what is always masked.
+type LogMask struct {
+	Elements []string `yaml:"elements"` // XML elements and attributes by local name, `Isikukood`, or `Customer/Code` for one below another
+	Members  []string `yaml:"members"`  // members of JSON and fields of forms by name, `email`, or by path, `payer.code`, `$.code` from the root
 }
 
 // LogSystem is how the exchanges with one external system are logged.
