@@ -89,7 +89,7 @@ func openExchangeLog(s Log, now func() time.Time, log *slog.Logger, registry pro
 	}
 	options := exchangelog.Options{Systems: systems, Now: now, NewID: uuid.NewString, Logger: log,
 		Masker: mask.New(mask.Rules{Elements: s.Mask.Elements, Members: s.Mask.Members}),
-		Sinks: map[string]exchangelog.Sink{"files": exchangelog.NewFiles(s.Dir, log), "stdout": exchangelog.NewStdout(os.Stdout)}}
+		Sinks:  map[string]exchangelog.Sink{"files": exchangelog.NewFiles(s.Dir, log), "stdout": exchangelog.NewStdout(os.Stdout)}}
 	if s.SealKey != "" {
 		if options.SealKey, err = exchangelog.ReadSealKey(s.SealKey); err != nil {
 			return nil, fmt.Errorf("setting log.sealKey: %w", err)
