@@ -34,19 +34,19 @@ INSERT INTO atis.krediitkaardi_teavitused (tellimuse_id, teavituse_aeg, toodeldu
 CREATE VIEW atis.vaade AS SELECT id, summa FROM atis.maksemooduli_tellimused;
 
 CREATE TABLE atis.andmeandjad (id serial PRIMARY KEY, kood varchar(20), nimi varchar(200) NOT NULL, liik text DEFAULT 'OÜ');
-INSERT INTO atis.andmeandjad VALUES (1, '10391131', 'Väikefirma OÜ'), (2, '11065244', 'Suurfirma AS', 'AS'), (3, '11065244', 'Suurfirma AS (vana)', 'AS'), (4, NULL, 'Koodita');
+INSERT INTO atis.andmeandjad VALUES (1, '10391131', 'Väikefirma OÜ', DEFAULT), (2, '11065244', 'Suurfirma AS', 'AS'), (3, '11065244', 'Suurfirma AS (vana)', 'AS'), (4, NULL, 'Koodita', NULL);
 SELECT setval('atis.andmeandjad_id_seq', 4);
 
 CREATE TABLE atis.kasutajad (id serial PRIMARY KEY, isikukood varchar(20), eesnimi text, perenimi text, epost text);
-INSERT INTO atis.kasutajad VALUES (1, '60001019906', 'Mari', 'Maasikas', 'mari@example.ee'), (2, '50001029996', 'Jüri', 'Juurikas');
+INSERT INTO atis.kasutajad VALUES (1, '60001019906', 'Mari', 'Maasikas', 'mari@example.ee'), (2, '50001029996', 'Jüri', 'Juurikas', NULL);
 SELECT setval('atis.kasutajad_id_seq', 2);
 
 CREATE TABLE atis.andmeandjad_kasutajad (
     id serial PRIMARY KEY, andmeandjad_id integer REFERENCES atis.andmeandjad (id), kasutajad_id integer REFERENCES atis.kasutajad (id),
     role varchar(30), staatus_kl char(1) NOT NULL, telefon text DEFAULT '-', UNIQUE (andmeandjad_id, kasutajad_id, role, id));
 INSERT INTO atis.andmeandjad_kasutajad VALUES
-    (1, 1, 1, 'ESINDAJA', 'A', '5123'), (2, 1, 2, 'AVALDAJA', 'M'), (3, 2, 2, 'AVALDAJA', 'A'), (4, 3, 2, 'ESINDAJA', 'A'), (5, 4, 2, 'AVALDAJA', 'A'),
-    (6, NULL, 2, 'AVALDAJA', 'A');
+    (1, 1, 1, 'ESINDAJA', 'A', '5123'), (2, 1, 2, 'AVALDAJA', 'M', DEFAULT), (3, 2, 2, 'AVALDAJA', 'A', '-'), (4, 3, 2, 'ESINDAJA', 'A', '-'), (5, 4, 2, 'AVALDAJA', 'A', '-'),
+    (6, NULL, 2, 'AVALDAJA', 'A', '-');
 SELECT setval('atis.andmeandjad_kasutajad_id_seq', 6);
 
 CREATE TABLE atis.avaldamisoiguse_taotlused (id serial PRIMARY KEY, sisu text);
