@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ametlikudteadaanded.ee/adapter/event"
+	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/openapi"
 	"ametlikudteadaanded.ee/adapter/openapi/openapitest"
 	"ametlikudteadaanded.ee/adapter/order"
@@ -40,11 +41,15 @@ func internal(t testing.TB) (store.Store, []rest.Route) {
 	m, err := order.New(order.Options{Store: s, Now: func() time.Time { return noon }, NewID: uuid.NewString,
 		Random: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()})
 	require.NoError(t, err)
+	mandates, err := mandate.New(mandate.Options{Store: s, Now: func() time.Time { return noon }, NewID: uuid.NewString,
+		Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()})
+	require.NoError(t, err)
 	running := setting.New(setting.Options{Store: s, File: setting.Settings{Log: setting.Log{Level: "info", Systems: map[string]setting.System{
 		"emta": {Sinks: []string{"files"}, Body: "full", Mode: "required"}}}},
 		Components: func() []string { return []string{"order"} }, Apply: func(setting.Settings) {}, Changed: func(setting.Stored) {},
 		Audit: func(context.Context, setting.Stored) error { return nil }, Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler)})
-	routes := append(m.Routes(), event.NewFeed(s, event.FeedOptions{})...)
+	routes := append(m.Routes(), mandates.Routes()...)
+	routes = append(routes, event.NewFeed(s, event.FeedOptions{})...)
 	return s, append(routes, running.Routes()...)
 }
 
@@ -61,7 +66,7 @@ func TestCoreDescribesTheRoutes(t *testing.T) {
 
 // The description in YAML and the one in JSON say the same to a validator.
 func TestCoreJSONIsValid(t *testing.T) {
-	require.Len(t, openapitest.New(t, openapi.CoreJSON()).Unseen(), 11)
+	require.Len(t, openapitest.New(t, openapi.CoreJSON()).Unseen(), 16)
 }
 
 // A problem's example stands under its own status.
@@ -179,6 +184,33 @@ func TestCoreDescribesTheRunningServer(t *testing.T) {
 		{"POST", "/api/v1/orders/4/accept", `{"reason":""}`, "core", 422},
 		{"POST", "/api/v1/orders/4/accept", `{"reason":"x","amount":"1"}`, "core", 422},
 		{"POST", "/api/v1/orders/4/accept", `{"reason":"Paid by hand."}`, "core", 200},
+		{"GET", "/api/v1/mandates?representee=EE10391131", "", "core", 200},
+		{"GET", "/api/v1/mandates", "", "core", 422},
+		{"GET", "/api/v1/mandates?delegate=PT1&state=x&history=2&limit=0", "", "core", 422},
+		{"POST", "/api/v1/mandates", `{"representee":{"code":"EE10391131","name":"Väikefirma OÜ"},"delegate":{"code":"EE60001019906","firstName":"Mari","surname":"Maasikas"},"role":"ESINDAJA","canSubDelegate":true}`, "core", 201},
+		{"POST", "/api/v1/mandates", `{"representee":{"code":"EE10391131"},"delegate":{"code":"EE50001029996","firstName":"Jüri","surname":"Juurikas"},"role":"AVALDAJA","from":"2027-04-01","through":"2027-04-30"}`, "core", 201},
+		{"POST", "/api/v1/mandates", `{"representee":{"code":"EE10391131"},"delegate":{"code":"EE60001019906"},"role":"ESINDAJA"}`, "core", 422},
+		{"POST", "/api/v1/mandates", `{"representee":{"code":"EE10391131"},"delegate":{"code":"EE60001019906"},"role":"ESINDAJA","from":"2027-02-29"}`, "core", 422},
+		{"POST", "/api/v1/mandates", `{"representee":{"code":"EE10391131"},"delegate":{"code":"EE60001019906"},"role":1}`, "core", 422},
+		{"POST", "/api/v1/mandates", `{"role":"ESINDAJA"}`, "none", 403},
+		{"GET", "/api/v1/mandates?representee=EE10391131&limit=1", "", "core", 200},
+		{"GET", "/api/v1/mandates?delegate=EE50001029996&state=waiting", "", "core", 200},
+		{"GET", "/api/v1/mandates/1", "", "core", 200},
+		{"GET", "/api/v1/mandates/99", "", "core", 404},
+		{"GET", "/api/v1/mandates/x", "", "core", 404},
+		{"PATCH", "/api/v1/mandates/1", `{"through":"2027-06-30"}`, "core", 403},
+		{"PATCH", "/api/v1/mandates/2", `{"through":null}`, "core", 200},
+		{"PATCH", "/api/v1/mandates/2", `{"through":"2027-05-31"}`, "core", 200},
+		{"PATCH", "/api/v1/mandates/2", `{"through":"2027-02-30"}`, "core", 422},
+		{"PATCH", "/api/v1/mandates/2", `{}`, "core", 422},
+		{"PATCH", "/api/v1/mandates/2", `{"from":"2027-05-01","through":null}`, "core", 422},
+		{"PATCH", "/api/v1/mandates/99", `{"through":null}`, "core", 404},
+		{"POST", "/api/v1/mandates/2/end", "", "core", 422},
+		{"POST", "/api/v1/mandates/2/end", "{}", "core", 200},
+		{"POST", "/api/v1/mandates/2/end", "{}", "core", 409},
+		{"PATCH", "/api/v1/mandates/2", `{"through":null}`, "core", 409},
+		{"POST", "/api/v1/mandates/99/end", "{}", "core", 404},
+		{"GET", "/api/v1/mandates?representee=EE10391131&state=ended", "", "core", 200},
 		{"GET", "/api/v1/events", "", "core", 200},
 		{"GET", "/api/v1/events?after=!", "", "core", 422},
 		{"GET", "/api/v1/settings", "", "core", 200},
