@@ -37,21 +37,34 @@ func TestInternalAPIAsDescribed(t *testing.T) {
 
 	token, err := tokenIn(program.settings.Core.TokenFile)
 	require.NoError(t, err)
-	get := func(path string) string {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+program.Address("core")+path, nil)
+	call := func(method, path, body string) string {
+		r, err := http.NewRequestWithContext(ctx, method, "http://"+program.Address("core")+path, strings.NewReader(body))
 		require.NoError(t, err)
 		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Acting-User", "EE60001019906")
 		response, err := checker.Transport(nil).RoundTrip(r)
 		require.NoError(t, err)
 		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
+		answered, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
-		return string(body)
+		return string(answered)
 	}
+	get := func(path string) string { return call(http.MethodGet, path, "") }
 	require.Contains(t, get("/api/v1/orders?limit=2"), `"next":"2"`)
 	require.Contains(t, get("/api/v1/orders?state=completed&announcementId=1"), `"state":"completed"`)
 	require.Contains(t, get("/api/v1/orders/1/log"), "(L) → (T)")
 	require.Contains(t, get("/api/v1/orders/99"), string(order.NotFound))
+	require.Contains(t, call("PATCH", "/api/v1/settings", `{"log": {"level": "debug"}}`), `"level":"debug"`)
+	require.Contains(t, get("/api/v1/settings"), `"version":1`)
+
+	require.Contains(t, call("POST", "/api/v1/mandates", `{"representee":{"code":"EE10391131","name":"Väikefirma OÜ"},
+		"delegate":{"code":"EE50001029996","firstName":"Jüri","surname":"Juurikas"},"role":"ESINDAJA"}`), `"state":"active"`)
+	require.Contains(t, get("/api/v1/mandates/1"), `"addedBy":"EE60001019906"`)
+	require.NotContains(t, call("PATCH", "/api/v1/mandates/1", `{"through":null}`), "through")
+	require.Contains(t, call("POST", "/api/v1/mandates/1/end", "{}"), `"how":"core"`)
+	require.Contains(t, get("/api/v1/mandates?representee=EE10391131&history=true"), `"state":"ended"`)
+	require.Contains(t, get("/api/v1/events?limit=1000"), `"subject":"mandate/1"`)
 	require.Empty(t, checker.Unseen())
 
 	// What the metrics page shows of the day.

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"ametlikudteadaanded.ee/adapter/event"
+	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/openapi"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/rest"
@@ -40,6 +41,7 @@ type Program struct {
 	ready      *readiness
 	store      store.Store
 	orders     *order.Module
+	mandates   *mandate.Module
 	webhook    *event.Webhook // nil: not configured
 	running    *setting.Running
 	security   *security.Log
@@ -121,11 +123,7 @@ func (p *Program) wire(watch Watch) error {
 		return err
 	}
 	options := order.Options{Store: p.store, Settings: settings, Now: p.now, NewID: uuid.NewString, Random: rand.Float64,
-		Logger: p.log.With("component", "order"), Registry: p.registry, Appended: func() {
-			if p.webhook != nil {
-				p.webhook.Wake()
-			}
-		}}
+		Logger: p.log.With("component", "order"), Registry: p.registry, Appended: p.appended}
 	if s.EMTA.Service != "" {
 		p.configured = true
 		if options.Sender, err = p.sender(watch.Outbound); err != nil {
@@ -140,6 +138,10 @@ func (p *Program) wire(watch Watch) error {
 	if p.orders, err = order.New(options); err != nil {
 		return err
 	}
+	if p.mandates, err = p.newMandates(); err != nil {
+		return err
+	}
+	p.sources = append(p.sources, p.nightStatus)
 	if err := p.listen("xroad", s.Listen.XRoad); err != nil {
 		return err
 	}
@@ -201,6 +203,7 @@ func (p *Program) handle(watch Watch) error {
 // coreHandler is the internal API with its description.
 func (p *Program) coreHandler(gate *gate, tokens *rest.Tokens) (http.Handler, error) {
 	routes := append(p.orders.Routes(), event.NewFeed(p.store, event.FeedOptions{})...)
+	routes = append(routes, p.mandates.Routes()...)
 	routes = append(routes, p.running.Routes()...)
 	for i, route := range routes {
 		routes[i] = gate.route(route)
@@ -328,6 +331,7 @@ func (p *Program) work() {
 	ctx, end := context.WithCancel(context.Background())
 	p.endWork = end
 	p.working.Go(func() { p.orders.Run(ctx) })
+	p.workOnMandates(ctx)
 	p.working.Go(func() { p.running.Run(ctx) })
 	logs, endLogs := context.WithCancel(context.Background())
 	p.endLogs = endLogs

@@ -3,6 +3,7 @@ package mandate
 import (
 	"errors"
 	"time"
+	_ "time/tzdata" // days in Estonia must be known on a machine without zones too
 )
 
 // Date is a calendar day in Estonia as YYYY-MM-DD; "" is an open end. Days compare as texts do.
@@ -28,6 +29,9 @@ func mustLoad(name string) *time.Location {
 	}
 	return location
 }
+
+// Zone is where days begin: Estonia.
+func Zone() *time.Location { return tallinn }
 
 // DateOf is the day in Estonia at a time.
 func DateOf(t time.Time) Date { return Date(t.In(tallinn).Format(time.DateOnly)) }
