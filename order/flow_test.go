@@ -512,6 +512,24 @@ func TestWaitingForAFailedStart(t *testing.T) {
 	}
 }
 
+// Where the security server could not be reached EMTA has refused nothing, and who waited hears the same as who tried.
+func TestWaitingForAStartThatReachedNobody(t *testing.T) {
+	inWorld(t, worldOptions{}, func(t *testing.T, w *world) {
+		w.wire.cut = true
+		w.wire.before = func(string) { time.Sleep(2 * time.Second) }
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			_, _, err := w.module.Start(ctx, ask(101, "30.00"))
+			require.Equal(t, order.Unavailable, code(t, err))
+		})
+		time.Sleep(time.Second)
+		_, _, err := w.module.Start(ctx, ask(101, "30.00"))
+		require.Equal(t, order.Unavailable, code(t, err))
+		waiting.Wait()
+		require.Equal(t, 1, w.wire.count(opInit))
+	})
+}
+
 // A caller who leaves in the middle of Init loses nothing: the answer is written.
 func TestCallerLeavesDuringInit(t *testing.T) {
 	inWorld(t, worldOptions{}, func(t *testing.T, w *world) {

@@ -193,6 +193,9 @@ func unknownToEMTA(err error) bool {
 	return r != nil && r.Own && r.Number == http.StatusNotFound
 }
 
+// faultUnreached is what is kept of an attempt that found no way to the security server: nobody has refused anything.
+const faultUnreached = "connection: " + string(soap.FailedConnection)
+
 // faultText is what is kept of a failure, for the log table and the order: codes and the partner's text, or our words.
 func faultText(err error) string {
 	var call *soap.CallError

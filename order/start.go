@@ -149,6 +149,8 @@ func (s *start) waitFor(ctx context.Context, o Order) (Order, bool, error) {
 	switch {
 	case !s.asked.same(o):
 		return Order{}, false, nil
+	case o.State == Cancelled && o.EMTAOrderID == "" && o.Fault == faultUnreached:
+		return Order{}, false, &Error{Code: Unavailable, Order: &o}
 	case o.State == Cancelled && o.EMTAOrderID == "":
 		return Order{}, false, &Error{Code: Refused, Order: &o}
 	case o.State == Created && o.PaymentURL == "":

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptrace"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -349,6 +351,7 @@ type wire struct {
 	before   func(operation string)          // runs once, before the next call reaches the security server
 	after    func(operation string)          // runs once, when EMTA has answered the next call
 	sending  func(body string)               // runs before each call
+	cut      bool                            // there is no way to the security server
 }
 
 func (x *wire) misbehave(operation string, ms ...simulator.Mischief) {
@@ -386,6 +389,10 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if before != nil {
 		before(operation)
+	}
+	if x.cut {
+		httptrace.ContextClientTrace(r.Context()).GetConn("ss.example:80") // as a transport tells that it asks for a connection
+		return nil, errors.New("no route to host")
 	}
 	answer, err := x.inner.RoundTrip(r)
 	x.world.history.record()
