@@ -1,10 +1,10 @@
 # Shortcuts only: each target is one command that can be typed as well, see docs/development.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint race fuzz demo serve ci explain release image
+.PHONY: help build test lint race fuzz demo serve ci explain chaos bench-replicas release image
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the program, as bin/adapter
 	go build -o bin/adapter ./adapter
@@ -23,6 +23,12 @@ fuzz: ## every parser for 20 s each (FUZZTIME=2m for longer)
 
 explain: ## what PostgreSQL does for each statement on 1,000,000 orders
 	ADAPTER_TEST_EXPLAIN_ORDERS=1000000 go test -count=1 -timeout=30m -v -run '^TestPlans$$' ./store/postgres
+
+chaos: ## three replicas on PostgreSQL under kills, cuts and restarts until EMTA has 2,000 orders (ADAPTER_TEST_SEED=n repeats a run)
+	ADAPTER_TEST_POSTGRES=required ADAPTER_TEST_ORDERS=$${ADAPTER_TEST_ORDERS:-2000} go test -count=1 -timeout=90m -v -run '^TestChaos$$' ./adapter
+
+bench-replicas: ## what three replicas cost and carry beside one; fails where a figure is not reached
+	ADAPTER_TEST_POSTGRES=required go test -timeout=30m -v -run '^$$' -bench '^BenchmarkReplicas$$' -benchtime=1x ./adapter
 
 demo: ## a scripted day against simulators
 	go run ./adapter demo --once

@@ -26,43 +26,75 @@ type comparison struct {
 	made   []simulator.Order      // EMTA's
 	events []event.Event
 	wrong  []string
+
+	open       []order.Notification // of EMTA's orders, not processed
+	figures    order.Figures
+	suspicions []order.Suspicion
+	backlog    int // events that the webhook has not brought
+	pending    []simulator.Notification
+	refused    []error         // webhooks, by the core
+	kept       map[string]bool // by stamp: EMTA was asked to cancel it and did not, so that a start may leave it to expire
+	received   []simulator.Delivery
 }
 
 // compare returns all that does not agree. Everything agrees some time after the last kill.
 func (t *traffic) compare(ctx context.Context, s store.Store) ([]string, error) {
-	c := &comparison{t: t, rows: map[string]order.Order{}, made: t.world.EMTA.Orders()}
+	c, err := t.gather(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return c.judge(), nil
+}
+
+// gather reads what is compared.
+func (t *traffic) gather(ctx context.Context, s store.Store) (*comparison, error) {
+	c := &comparison{t: t, rows: map[string]order.Order{}, kept: map[string]bool{}, made: t.world.EMTA.Orders(), pending: t.world.EMTA.Pending(),
+		refused: t.world.Core.Refused(), received: t.world.Core.Received()}
 	if err := c.read(ctx, s); err != nil {
 		return nil, err
 	}
-	figures, err := s.Figures(ctx, time.Now())
-	if err != nil {
+	var err error
+	if c.figures, err = s.Figures(ctx, time.Now()); err != nil {
 		return nil, err
 	}
-	suspicions, err := s.Suspicions(ctx, "")
-	if err != nil {
+	if c.suspicions, err = s.Suspicions(ctx, ""); err != nil {
 		return nil, err
 	}
-	backlog, _, err := s.Backlog(ctx)
-	if err != nil {
+	if c.backlog, _, err = s.Backlog(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.readCancels(ctx, s); err != nil {
 		return nil, err
 	}
 	for _, o := range c.made {
 		n, err := s.OpenNotification(ctx, o.ID)
-		c.expect(errors.Is(err, order.ErrNotFound), "order %s: a notification of %s is not processed: %s %v", o.Stamp, n.NotifiedAt, n.Failure, err)
+		if err == nil {
+			c.open = append(c.open, n)
+		} else if !errors.Is(err, order.ErrNotFound) {
+			return nil, err
+		}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	c.expect(figures.UnclaimedOrders == 0, "%d completions are not claimed", figures.UnclaimedOrders)
-	c.expect(figures.Mismatches == 0, "%d amounts differ", figures.Mismatches)
-	c.expect(len(suspicions) == 0, "%d answers were taken for somebody else's", len(suspicions))
-	c.expect(backlog == 0, "%d events are not delivered by the webhook", backlog)
-	c.expect(len(t.world.EMTA.Pending()) == 0, "EMTA has unacknowledged notifications")
-	c.expect(len(t.world.Core.Refused()) == 0, "the core refused webhooks: %v", t.world.Core.Refused())
+	return c, nil
+}
+
+// judge says what does not agree.
+func (c *comparison) judge() []string {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	for _, n := range c.open {
+		c.expect(false, "EMTA's order %s: a notification of %s is not processed: %s", n.EMTAOrderID, n.NotifiedAt, n.Failure)
+	}
+	c.expect(c.figures.UnclaimedOrders == 0, "%d completions are not claimed", c.figures.UnclaimedOrders)
+	c.expect(c.figures.Mismatches == 0, "%d amounts differ", c.figures.Mismatches)
+	c.expect(len(c.suspicions) == 0, "%d answers were taken for somebody else's", len(c.suspicions))
+	c.expect(c.backlog == 0, "%d events are not delivered by the webhook", c.backlog)
+	c.expect(len(c.pending) == 0, "EMTA has %d unacknowledged notifications", len(c.pending))
+	c.expect(len(c.refused) == 0, "the core refused webhooks: %v", c.refused)
 	c.orders()
 	c.answers()
 	c.told()
 	c.heard()
-	return append(c.wrong, t.wrong...), nil
+	return append(c.wrong, c.t.wrong...)
 }
 
 func (c *comparison) expect(right bool, format string, args ...any) {
@@ -99,6 +131,29 @@ func (c *comparison) read(ctx context.Context, s store.Store) error {
 	}
 }
 
+// readCancels looks for cancels that failed, in the logs of orders that are not the only one of their announcement.
+func (c *comparison) readCancels(ctx context.Context, s store.Store) error {
+	orders := map[int64]int{}
+	for _, row := range c.rows {
+		orders[row.AnnouncementID]++
+	}
+	for stamp, row := range c.rows {
+		if orders[row.AnnouncementID] == 1 {
+			continue
+		}
+		entries, err := s.LogOf(ctx, row.ID)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if e.Action == order.LogCancel && e.Message != "Tellimus tühistatud" {
+				c.kept[stamp] = true
+			}
+		}
+	}
+	return nil
+}
+
 // orders compares each order of EMTA's with our row, and each row with EMTA.
 func (c *comparison) orders() {
 	made := map[string]int{}
@@ -115,7 +170,7 @@ func (c *comparison) orders() {
 		c.expect(row.Amount.Equal(o.Amount) && row.Currency == o.Currency, "order %d is of %s, at EMTA of %s", row.ID, row.Amount, o.Amount)
 		for _, before := range of[row.AnnouncementID] {
 			left := c.leftCreated(before)
-			c.expect(!left.IsZero() && !left.After(o.Created), "announcement %d has orders %s and %s at EMTA: it is doubled",
+			c.expect(!left.IsZero() && !left.After(o.Created) || c.kept[before.Stamp], "announcement %d has orders %s and %s at EMTA: it is doubled",
 				row.AnnouncementID, before.Stamp, o.Stamp)
 		}
 		of[row.AnnouncementID] = append(of[row.AnnouncementID], o)
@@ -243,7 +298,7 @@ func (c *comparison) heard() {
 	}
 	c.expect(slices.Equal(feed, read), "the feed has %d events; those that the core read are %d, or others", len(feed), len(read))
 	heard, known := map[string][]string{}, map[string]bool{}
-	for _, d := range c.t.world.Core.Received() {
+	for _, d := range c.received {
 		if d.Accepted && !known[d.Event.ID] { // what was delivered again after a kill counts once
 			known[d.Event.ID] = true
 			heard[d.Event.Subject] = append(heard[d.Event.Subject], d.Event.ID)
@@ -255,8 +310,7 @@ func (c *comparison) heard() {
 	c.expect(len(known) <= len(feed), "the webhook brought events that are not in the feed")
 }
 
-// compareNotifications looks into the file itself: no interface shows processed notifications. Each that was acknowledged
-// has a row, not older than its request, which is processed.
+// compareNotifications looks into the file itself: no interface shows processed notifications.
 func (t *traffic) compareNotifications(ctx context.Context, path string) ([]string, error) {
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
 	if err != nil {
@@ -286,12 +340,21 @@ func (t *traffic) compareNotifications(ctx context.Context, path string) ([]stri
 			return nil, err
 		}
 	}
+	return append(wrong, t.lost(kept)...), rows.Err()
+}
+
+// lost are the acknowledged notifications without a row, not older than the request, that is processed. kept are the
+// latest times of processed rows by EMTA's id.
+func (t *traffic) lost(kept map[string]time.Time) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var wrong []string
 	for _, a := range t.acked {
 		if at, ok := kept[a.emtaOrderID]; !ok || at.Before(a.sent.Truncate(time.Microsecond)) {
 			wrong = append(wrong, "an acknowledged notification of "+a.emtaOrderID+" is lost or not processed")
 		}
 	}
-	return wrong, rows.Err()
+	return wrong
 }
 
 // few shows the first of many.

@@ -74,6 +74,7 @@ type around struct {
 	points        *points
 	before, after string
 	passed        func(request, answer []byte, status int, sent time.Time) // may be nil
+	through       http.RoundTripper                                        // nil: the default
 }
 
 // RoundTrip passes the request on.
@@ -85,7 +86,11 @@ func (a around) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Body = io.NopCloser(bytes.NewReader(request))
 	a.points.reached(a.before)
 	sent := time.Now()
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	through := a.through
+	if through == nil {
+		through = http.DefaultTransport
+	}
+	answer, err := through.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}

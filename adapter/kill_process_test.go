@@ -23,11 +23,15 @@ import (
 	"ametlikudteadaanded.ee/adapter/simulator"
 )
 
-// buildAdapter compiles the program that is killed and stopped here.
+// buildAdapter compiles the program that is killed and stopped here, with ADAPTER_TEST_RACE set under the race detector.
 func buildAdapter(t testing.TB) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "adapter")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput()
+	args := []string{"build", "-o", binary}
+	if os.Getenv("ADAPTER_TEST_RACE") != "" {
+		args = append(args, "-race")
+	}
+	out, err := exec.CommandContext(t.Context(), "go", append(args, ".")...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return binary
 }

@@ -189,21 +189,31 @@ func (k *killing) agree(t *testing.T, patience time.Duration) {
 	s, err := store.Open(t.Context(), k.in.settings.Store)
 	require.NoError(t, err)
 	defer s.Close()
-	deadline := time.Now().Add(patience)
-	for {
-		wrong, err := k.compare(t.Context(), s)
-		require.NoError(t, err)
-		if len(wrong) == 0 && k.ended() {
+	k.await(t, patience, func() ([]string, error) { return k.compare(t.Context(), s) }, func() string { return k.errors(t) })
+}
+
+// await compares until nothing is wrong.
+func (t *traffic) await(tb testing.TB, patience time.Duration, compare func() ([]string, error), complaints func() string) {
+	tb.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		begin := time.Now()
+		ended := t.ended() // before: what ends in between is not compared
+		wrong, err := compare()
+		require.NoError(tb, err)
+		if len(wrong) == 0 && ended {
 			return
 		}
-		require.True(t, time.Now().Before(deadline), "the adapter does not agree with the simulators:\n%s\n%s", few(wrong), k.errors(t))
-		pause(t.Context(), 250*time.Millisecond)
+		t.mu.Lock()
+		never := len(t.wrong) > 0 // what nobody should have seen does not pass
+		t.mu.Unlock()
+		require.True(tb, time.Now().Before(deadline) && !never, "the adapter does not agree with the simulators:\n%s\n%s", few(wrong), complaints())
+		pause(tb.Context(), max(250*time.Millisecond, 2*time.Since(begin))) // comparing shall not be the load
 	}
 }
 
 // ended reports that no order of EMTA's will expire while it is compared.
-func (k *killing) ended() bool {
-	for _, o := range k.world.EMTA.Orders() {
+func (t *traffic) ended() bool {
+	for _, o := range t.world.EMTA.Orders() {
 		open := o.State == simulator.OrderCreated || o.State == simulator.OrderPending
 		if open && time.Until(o.Expires) > 0 && time.Until(o.Expires) < time.Minute {
 			return false
@@ -233,12 +243,13 @@ func (k *killing) final(t *testing.T) {
 }
 
 // errors are the lines in which the adapter's processes complained.
-func (k *killing) errors(t *testing.T) string {
+func (k *killing) errors(t *testing.T) string { return k.in.complaints(t) }
+
+// complaints are the last lines of the installation's processes that tell of something unusual.
+func (in installation) complaints(t testing.TB) string {
 	t.Helper()
-	text, err := os.ReadFile(k.in.output)
-	require.NoError(t, err)
 	var lines []string
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(in.said(t)) {
 		if !strings.Contains(line, `"level":"INFO"`) && !strings.Contains(line, "context canceled") { // the core did not wait
 			lines = append(lines, line)
 		}

@@ -17,9 +17,11 @@ import (
 
 // traffic is what payers, EMTA and the core do while the adapter is killed, and what they know of it.
 type traffic struct {
-	seed   uint64
-	world  *simulator.World
-	points *points
+	seed     uint64
+	world    *simulator.World
+	points   *points
+	patience time.Duration // with one call of the internal API
+	outages  []order.Code  // refusals after which a call is made again, as after none
 
 	mu        sync.Mutex
 	asked     int64                          // announcements so far
@@ -34,7 +36,7 @@ type traffic struct {
 }
 
 func newTraffic(seed uint64) *traffic {
-	return &traffic{seed: seed, points: &points{}, answered: map[string]simulator.CoreOrder{}, paid: map[string]int{},
+	return &traffic{seed: seed, points: &points{}, patience: callPatience, answered: map[string]simulator.CoreOrder{}, paid: map[string]int{},
 		cancelled: map[string]time.Time{}, claimed: map[string]bool{}}
 }
 
@@ -150,12 +152,12 @@ const (
 func (t *traffic) call(ctx context.Context, call func(context.Context) (simulator.CoreOrder, error)) (simulator.CoreOrder, error) {
 	expected := []order.Code{order.OutcomeUnknown, order.InProgress, order.AlreadyPaid, order.NotCancellable, order.NotCompleted}
 	for range callTries {
-		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), callPatience)
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.patience)
 		o, err := call(once)
 		late := once.Err() != nil
 		cancel()
-		var refused *simulator.Problem
-		if errors.As(err, &refused) {
+		refused := t.refusal(err)
+		if refused != nil {
 			if !slices.Contains(expected, order.Code(refused.Code)) {
 				t.wrongf("the core was refused: %d %s %s %s", refused.Status, refused.Code, refused.Title, refused.Detail)
 			}
@@ -170,6 +172,15 @@ func (t *traffic) call(ctx context.Context, call func(context.Context) (simulato
 		pause(ctx, callRetry)
 	}
 	return simulator.CoreOrder{}, context.DeadlineExceeded
+}
+
+// refusal is the adapter's no, nil for any other error and for a no that is as good as no answer.
+func (t *traffic) refusal(err error) *simulator.Problem {
+	var refused *simulator.Problem
+	if !errors.As(err, &refused) || slices.Contains(t.outages, order.Code(refused.Code)) {
+		return nil
+	}
+	return refused
 }
 
 // keep remembers an answer about an order, for comparison.answers.
@@ -281,8 +292,7 @@ func (t *traffic) core(ctx context.Context) {
 	for ctx.Err() == nil {
 		events, next, err := t.world.Core.Events(ctx, after, 50, 300*time.Millisecond)
 		if err != nil {
-			var refused *simulator.Problem
-			if errors.As(err, &refused) {
+			if t.refusal(err) != nil {
 				t.wrongf("the feed was refused: %v", err)
 			}
 			pause(ctx, callRetry)
@@ -300,7 +310,7 @@ func (t *traffic) core(ctx context.Context) {
 	}
 }
 
-// claim confirms a completion: three of four at the first offer, the rest at the second.
+// claim confirms a completion: three of four at the first offer, the rest at the second, and one of four twice.
 func (t *traffic) claim(ctx context.Context, e simulator.Event) {
 	t.mu.Lock()
 	done := t.claimed[e.CompletionID]
@@ -315,6 +325,9 @@ func (t *traffic) claim(ctx context.Context, e simulator.Event) {
 		}
 		return o, err
 	})
+	if e.CompletionID >= "c" {
+		_, _ = t.call(ctx, func(ctx context.Context) (simulator.CoreOrder, error) { return t.world.Core.Claim(ctx, e.Order.ID) })
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.claimed[e.CompletionID] = err == nil
