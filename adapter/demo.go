@@ -85,6 +85,7 @@ func (d *demo) start(ctx context.Context, folder string, fixed bool) error {
 	}
 	d.world.Attach(simulator.AdapterAddresses{
 		EMTA: "http://" + d.program.Address("xroad") + emtaPath, Core: "http://" + d.program.Address("core"), Token: token,
+		Mandates: "http://" + d.program.Address("xroad") + paasukePath,
 	})
 	return nil
 }
@@ -104,6 +105,7 @@ func demoSettings(w *simulator.World, folder string) Settings {
 	s.EMTA.DefaultExpiry = demoExpiry
 	s.EMTA.Sync = Sync{Delays: []time.Duration{time.Second, time.Second, 2 * time.Second, 4 * time.Second, 10 * time.Second},
 		ListDelays: []time.Duration{time.Second, 2 * time.Second}, Parallel: 4}
+	s.Paasuke.AllowedClients = []string{"ee-dev/GOV/70006317/paasuke"}
 	s.Core.TokenFile = filepath.Join(folder, "adapter.token")
 	s.Log.Dir = filepath.Join(folder, "logs")
 	s.Core.Webhook = Webhook{URL: w.WebhookURL(), Secret: w.WebhookSecret()}

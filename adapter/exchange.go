@@ -20,7 +20,7 @@ import (
 // inbound is one request that was answered, for the log and the demo.
 type inbound struct {
 	xroadhdr.Exchange
-	System string // who called: emta, core
+	System string // who called: emta, paasuke, core
 	Method string
 	Path   string
 	Caller string // name of the token, where the request had a right one
@@ -31,13 +31,19 @@ type inbound struct {
 
 // observer gives every request of a listener its exchange record, and logs it when it is answered.
 type observer struct {
-	system   string // who calls: emta, core
+	system   string // who calls: emta, paasuke, core
 	log      *slog.Logger
 	now      func() time.Time
 	told     func(inbound) // hears of it too; nil: nobody
 	security *security.Log // hears of refusals
 	persons  persons
 	proxies  []netip.Prefix // whose forwarding header is believed
+}
+
+// of is the observer of requests from one system.
+func (o observer) of(system string) observer {
+	o.system = system
+	return o
 }
 
 // observed is what is learned of a request besides its exchange record.

@@ -166,6 +166,10 @@ func (p *Program) handle(watch Watch) error {
 	if err != nil {
 		return err
 	}
+	paasuke, err := p.paasukeHandler(gate)
+	if err != nil {
+		return err
+	}
 	tokens, err := s.coreTokens(p.now)
 	if err != nil {
 		return err
@@ -183,11 +187,10 @@ func (p *Program) handle(watch Watch) error {
 		observer.log = p.log.With("component", l.name)
 		switch l.name {
 		case "xroad":
-			observer.system = "emta"
-			l.http.Handler = observer.observe(p.exchanges.emta(boundLargeRequests(p.senders.whole, xroad)))
+			l.http.Handler = split(observer.of(systemPaasuke).observe(paasuke),
+				observer.of(systemEMTA).observe(p.exchanges.emta(boundLargeRequests(p.senders.whole, xroad))))
 		case "core":
-			observer.system = "core"
-			l.http.Handler = observer.observe(p.exchanges.core(core))
+			l.http.Handler = observer.of(systemCore).observe(p.exchanges.core(core))
 		case "ops":
 			l.http.Handler = opsHandler(p)
 		}

@@ -34,7 +34,8 @@ func running(t testing.TB, o simulator.Options, change func(*Settings)) (*Progra
 	t.Cleanup(func() { require.NoError(t, program.Stop()) })
 	token, err := tokenIn(s.Core.TokenFile)
 	require.NoError(t, err)
-	world.Attach(simulator.AdapterAddresses{EMTA: "http://" + program.Address("xroad") + emtaPath, Core: "http://" + program.Address("core"), Token: token})
+	world.Attach(simulator.AdapterAddresses{EMTA: "http://" + program.Address("xroad") + emtaPath, Core: "http://" + program.Address("core"), Token: token,
+		Mandates: "http://" + program.Address("xroad") + paasukePath})
 	return program, world
 }
 

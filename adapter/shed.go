@@ -11,6 +11,7 @@ import (
 	"ametlikudteadaanded.ee/adapter/rest"
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/store"
+	"ametlikudteadaanded.ee/adapter/xroadhdr"
 )
 
 // How many requests may be under way beyond the reading of them, where the database is what they wait for. Who comes when all
@@ -69,6 +70,20 @@ func (g *gate) operation(o soap.Operation) soap.Operation {
 		}
 		defer leave()
 		return serve(ctx, req, response)
+	}
+	return o
+}
+
+// provided is o behind the gate. Who is not let in gets a list of problems.
+func (g *gate) provided(o rest.Operation) rest.Operation {
+	serve := o.Serve
+	o.Serve = func(h xroadhdr.Header, r *http.Request) (rest.Answer, error) {
+		leave, ok := g.enter("xroad", g.xroad)
+		if !ok {
+			return rest.Answer{}, comeAgain("The adapter cannot take the request now; nothing was done.", nil)
+		}
+		defer leave()
+		return serve(h, r)
 	}
 	return o
 }

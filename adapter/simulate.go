@@ -15,6 +15,7 @@ type simulateCommand struct {
 	Control        string        `default:"127.0.0.1:8091" placeholder:"ADDRESS" help:"Where the control page listens (${default})."`
 	Payer          string        `default:"127.0.0.1:8092" placeholder:"ADDRESS" help:"Where the payer's pages listen (${default})."`
 	Core           string        `default:"127.0.0.1:8093" placeholder:"ADDRESS" help:"Where the core's webhook listens (${default})."`
+	Paasuke        string        `default:"127.0.0.1:8094" placeholder:"ADDRESS" help:"Where Pääsuke's page listens (${default})."`
 	Host           string        `placeholder:"NAME" help:"Name under which the simulators are reached. With it they may listen on other than loopback: only in a network of your own, everybody in it can pay."`
 	Adapter        string        `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The adapter's xroad listener (${default})."`
 	API            string        `default:"http://127.0.0.1:8081" placeholder:"URL" help:"The adapter's internal API (${default})."`
@@ -25,24 +26,25 @@ type simulateCommand struct {
 // Run is for kong.
 func (c *simulateCommand) Run(ctx context.Context) error {
 	world, err := simulator.Start(ctx, simulator.Options{
-		SecurityServerAddress: c.SecurityServer, ControlAddress: c.Control, PayerAddress: c.Payer, CoreAddress: c.Core, Hostname: c.Host,
+		SecurityServerAddress: c.SecurityServer, ControlAddress: c.Control, PayerAddress: c.Payer, CoreAddress: c.Core, PaasukeAddress: c.Paasuke, Hostname: c.Host,
 		PaymentModule: simulator.EMTAOptions{Expiry: c.Expiry},
 	})
 	if err != nil {
 		return err
 	}
-	attached := simulator.AdapterAddresses{EMTA: c.Adapter + emtaPath, Core: c.API}
+	attached := simulator.AdapterAddresses{EMTA: c.Adapter + emtaPath, Core: c.API, Mandates: c.Adapter + paasukePath}
 	if _, err := os.Stat(c.TokenFile); err == nil {
 		if attached.Token, err = tokenIn(c.TokenFile); err != nil {
 			return err
 		}
 	}
 	world.Attach(attached)
-	fmt.Printf("security server  %s\ncontrol page     %s\nwebhook          %s\nwebhook secret   %s\n\n", world.SecurityServerURL(),
-		world.ControlURL(), world.WebhookURL(), world.WebhookSecret())
+	fmt.Printf("security server  %s\ncontrol page     %s\nPääsuke          %s\nwebhook          %s\nwebhook secret   %s\n\n", world.SecurityServerURL(),
+		world.ControlURL(), world.PaasukeURL(), world.WebhookURL(), world.WebhookSecret())
 	fmt.Printf("Settings for the adapter:\n\n"+
 		"  xroad: {securityServer: %q, client: \"ee-dev/GOV/70000310/at\"}\n"+
 		"  emta: {service: \"ee-dev/GOV/70000349/mkrliides\", issue: ATPUB}\n"+
+		"  paasuke: {allowedClients: [\"ee-dev/GOV/70006317/paasuke\"]}\n"+
 		"  core: {webhook: {url: %q, secret: %q}}\n", world.SecurityServerURL(), world.WebhookURL(), world.WebhookSecret())
 	<-ctx.Done()
 	return world.Close()

@@ -102,15 +102,16 @@ func newRouter() *gin.Engine {
 
 // add answers the route by serve.
 func (e *endpoint) add(route Route, serve func(r *http.Request) (Answer, error)) {
+	names := route.parameters()
 	for _, method := range route.methods() {
-		e.router.Handle(method, route.routerPath(), func(c *gin.Context) { e.serve(c.Writer, withParameters(c), route, serve) })
+		e.router.Handle(method, route.routerPath(), func(c *gin.Context) { e.serve(c.Writer, withParameters(c, names), route, serve) })
 	}
 }
 
-func withParameters(c *gin.Context) *http.Request {
-	for _, p := range c.Params {
+func withParameters(c *gin.Context, names []string) *http.Request {
+	for i, p := range c.Params {
 		if value, err := url.PathUnescape(p.Value); err == nil {
-			c.Request.SetPathValue(p.Key, value)
+			c.Request.SetPathValue(names[i], value)
 		}
 	}
 	return c.Request
@@ -247,11 +248,8 @@ func (e *endpoint) notAllowed(w http.ResponseWriter, r *http.Request) {
 func (e *endpoint) send(w http.ResponseWriter, r *http.Request, problem *Problem, cause error) {
 	exchange := xroadhdr.ExchangeFrom(r.Context())
 	exchange.Fault, exchange.Err = problem.Code, cause
-	p := *problem
+	p := problem.titled()
 	p.RequestID = exchange.RequestID
-	if p.Title == "" {
-		p.Title = http.StatusText(p.Status)
-	}
 	mediaType, shown := e.problem(p)
 	body, err := encode(shown)
 	if err != nil {

@@ -61,6 +61,15 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
+// titled is a copy with a title.
+func (p *Problem) titled() Problem {
+	t := *p
+	if t.Title == "" {
+		t.Title = http.StatusText(t.Status)
+	}
+	return t
+}
+
 // Unwrap is the cause, nil if there is none.
 func (p *Problem) Unwrap() error { return p.Err }
 

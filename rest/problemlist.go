@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -28,6 +30,19 @@ type ListedProblem struct {
 	Status      int         `json:"status"`
 	Translation Translation `json:"translation"`        // for the person who was acting
 	Instance    string      `json:"instance,omitempty"` // urn:uuid: and the request id that our logs carry
+}
+
+// Write answers with the problem as a list, for whoever refuses a request before a provider sees it. The problem has its request id.
+func (w Wording) Write(to http.ResponseWriter, p *Problem) {
+	mediaType, list := w.list(p.titled())
+	body, err := encode(list)
+	if err != nil {
+		panic(err) // a list of texts can be written
+	}
+	maps.Copy(to.Header(), p.Header)
+	to.Header().Set("Content-Type", mediaType)
+	to.WriteHeader(p.Status)
+	_, _ = to.Write(body) // whoever does not read it asks again
 }
 
 // list writes a problem as the list that it is on the wire: one for each field, or one.

@@ -97,6 +97,9 @@ func (p *provider) admit(r *http.Request) (xroadhdr.Header, error) {
 	if h.Issue != nil {
 		exchange.Issue = *h.Issue
 	}
+	if h.UserID != nil {
+		exchange.UserID = *h.UserID
+	}
 	if p.options.Allowed != nil && !p.options.Allowed(h.Client) {
 		p.event(r, "access refused", "client", h.Client.String(), "reason", "the client is not on the list")
 		return h, &Problem{Status: http.StatusForbidden, Code: codeForbidden, Title: "Not allowed", Detail: "This client may not use the service."}
@@ -170,6 +173,9 @@ func (p *provider) serve(op Operation, r *http.Request) (Answer, error) {
 		p.event(r, "access refused", "client", h.Client.String(), "operation", op.Name, "reason", "no list of allowed clients is set")
 		return Answer{}, &Problem{Status: http.StatusForbidden, Code: codeForbidden, Title: "Not allowed",
 			Detail: "The operation changes something, and the provider has no list of the clients that may."}
+	}
+	if exchange.Noted != nil {
+		exchange.Noted()
 	}
 	return op.Serve(h, r)
 }

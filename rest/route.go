@@ -24,8 +24,17 @@ type Answer struct {
 
 var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
 
-// routerPath is the path as gin writes it: ":id" for "{id}".
-func (r Route) routerPath() string { return pathParameter.ReplaceAllString(r.Path, ":$1") }
+// routerPath is the path as gin writes it, ":p" for "{id}": two routes of gin may not call one place differently.
+func (r Route) routerPath() string { return pathParameter.ReplaceAllString(r.Path, ":p") }
+
+// parameters are the names of the path's parameters, in its order.
+func (r Route) parameters() []string {
+	var names []string
+	for _, m := range pathParameter.FindAllStringSubmatch(r.Path, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
 
 // methods are those that the route answers.
 func (r Route) methods() []string {
