@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -65,6 +66,27 @@ func TestInternalAPIAsDescribed(t *testing.T) {
 	require.Contains(t, call("POST", "/api/v1/mandates/1/end", "{}"), `"how":"core"`)
 	require.Contains(t, get("/api/v1/mandates?representee=EE10391131&history=true"), `"state":"ended"`)
 	require.Contains(t, get("/api/v1/events?limit=1000"), `"subject":"mandate/1"`)
+
+	// A notification that was parked is shown, and tried once more by hand. EMTA does not know the id, so it is parked again.
+	err = program.store.Notified(ctx, "nobodys", func(order.Known) (order.Change, error) {
+		return order.Change{Notifications: []order.Notification{{EMTAOrderID: "nobodys", NotifiedAt: time.Now(), Attempts: 100, ParkedAt: time.Now()}}}, nil
+	})
+	require.NoError(t, err)
+	parked, err := program.store.ParkedNotifications(ctx, 0, 10)
+	require.NoError(t, err)
+	require.Len(t, parked, 1)
+	retry := fmt.Sprintf("/api/v1/parked-notifications/%d/retry", parked[0].ID)
+	require.Contains(t, get("/api/v1/parked-notifications"), `"attempts":100`)
+	require.NotContains(t, call(http.MethodPost, retry, ""), `"parked"`)
+	require.Eventually(t, func() bool {
+		return strings.Contains(get("/api/v1/parked-notifications?limit=1"), `"attempts":101`)
+	}, patience, 10*time.Millisecond)
+	audits, err := program.store.NotificationAudits(ctx, parked[0].ID)
+	require.NoError(t, err)
+	require.Len(t, audits, 1)
+	require.Equal(t, "EE60001019906", audits[0].Actor)
+	require.Contains(t, call(http.MethodPost, "/api/v1/parked-notifications/999/retry", ""), string(order.NotFound))
+	require.Equal(t, statusWarn, program.status(ctx).Checks["notifications:parked"][0].Status)
 	require.Empty(t, checker.Unseen())
 
 	// What the metrics page shows of the day.
@@ -78,6 +100,7 @@ func TestInternalAPIAsDescribed(t *testing.T) {
 		`adapter_order_suspicions_total{reason="amount-mismatch"} 1`,
 		`adapter_webhook_deliveries_total{outcome="ok"}`,
 		`adapter_orders{state="cancelled"} 2`,
+		`adapter_notifications_parked 1`,
 	} {
 		require.True(t, strings.Contains(string(metrics), line), line)
 	}

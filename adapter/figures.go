@@ -16,6 +16,7 @@ type figureGauges struct {
 	orders                      *prometheus.Desc
 	due                         *prometheus.Desc
 	open                        *prometheus.Desc
+	parked                      *prometheus.Desc
 	unclaim                     *prometheus.Desc
 	held                        *prometheus.Desc
 	backlog                     *prometheus.Desc
@@ -36,6 +37,7 @@ func newFigureGauges(p *Program) *figureGauges {
 		orders:     desc("adapter_orders", "Orders by state.", "state"),
 		due:        desc("adapter_orders_due", "Orders that EMTA is to be asked about now."),
 		open:       desc("adapter_notifications_open", "Notifications that are not processed."),
+		parked:     desc("adapter_notifications_parked", "Notifications that are no longer tried by themselves."),
 		unclaim:    desc("adapter_claims_unconfirmed", "Completions that the core has not confirmed."),
 		held:       desc("adapter_orders_amount_mismatch", "Orders held back by their amount."),
 		backlog:    desc("adapter_events_undelivered", "Events that the webhook has not taken."),
@@ -50,7 +52,7 @@ func newFigureGauges(p *Program) *figureGauges {
 
 // Describe is for prometheus.Collector.
 func (g *figureGauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.orders, g.due, g.open, g.unclaim, g.held, g.backlog, g.dueAge, g.openAge, g.backlogAge, g.ready, g.build, g.pool} {
+	for _, d := range []*prometheus.Desc{g.orders, g.due, g.open, g.parked, g.unclaim, g.held, g.backlog, g.dueAge, g.openAge, g.backlogAge, g.ready, g.build, g.pool} {
 		ch <- d
 	}
 }
@@ -94,6 +96,7 @@ func (g *figureGauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(g.due, figures.DueOrders)
 	gauge(g.open, figures.OpenNotifications)
+	gauge(g.parked, figures.Parked)
 	gauge(g.unclaim, figures.UnclaimedOrders)
 	gauge(g.held, figures.Mismatches)
 	if g.p.webhook == nil {

@@ -82,7 +82,7 @@ type Description struct {
 type Sync struct {
 	Delays     []time.Duration `yaml:"delays"`     // between questions about an order that may still be paid
 	ListDelays []time.Duration `yaml:"listDelays"` // between lists while an outcome is unknown
-	Parallel   int             `yaml:"parallel"`   // calls to EMTA at a time
+	Parallel   int             `yaml:"parallel"`   // background calls to EMTA at a time, over all replicas on one database; payers and operators never wait for one of them
 }
 
 // List is what no document says of cpgOrderList (divergences).

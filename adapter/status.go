@@ -175,7 +175,12 @@ func (p *Program) databaseStatus(ctx context.Context, r *statusReport) {
 	r.count("work:due", figures.DueOrders, "orders",
 		late(r.now, figures.OldestDue, "EMTA is not asked, or does not answer in time: see emta and security server"))
 	r.count("notifications:open", figures.OpenNotifications, "notifications",
-		late(r.now, figures.OldestOpen, "EMTA does not say what became of them: GET /api/v1/notifications"))
+		late(r.now, figures.OldestOpen, "EMTA does not say what became of them: see emta and security server"))
+	parked := ""
+	if figures.Parked > 0 {
+		parked = "no longer tried by themselves: GET /api/v1/parked-notifications says why, POST …/{id}/retry tries one again"
+	}
+	r.count("notifications:parked", figures.Parked, "notifications", parked)
 	r.count("claims:unconfirmed", figures.UnclaimedOrders, "orders", "")
 	held := ""
 	if figures.Mismatches > 0 {

@@ -80,17 +80,12 @@ func (m *Module) listCall(ctx context.Context, from, to time.Time) (answers []an
 	return answers, false, nil
 }
 
-// call sends one request to EMTA and returns the answer's wrapper. Its time is bounded by the settings, waiting for a place
-// included: an Init that was sent later could be missed by whoever looks for it (EMTA §4, init_deadline).
+// call sends one request to EMTA and returns the answer's wrapper. Its time is bounded by the settings. How many are under way at a
+// time is bounded for background work, by the leases that it gets (EMTA §7); who waits for an answer, a payer above all, is
+// never kept waiting for a place as well.
 func (m *Module) call(ctx context.Context, operation string, body *element) (*element, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.settings.Timeout)
 	defer cancel()
-	select {
-	case m.places <- struct{}{}:
-		defer func() { <-m.places }()
-	case <-ctx.Done():
-		return nil, &soap.CallError{Failure: soap.FailedRequest, Err: fmt.Errorf("waiting for a place among the calls to EMTA: %w", ctx.Err())}
-	}
 	exchange := &xroadhdr.Exchange{RequestID: m.newID()}
 	ctx = xroadhdr.WithExchange(ctx, exchange)
 

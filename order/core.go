@@ -23,6 +23,8 @@ func (m *Module) Routes() []rest.Route {
 		{Method: "POST", Path: "/api/v1/orders/{id}/cancel", Scope: scope, Serve: m.postCancel},
 		{Method: "POST", Path: "/api/v1/orders/{id}/claim", Scope: scope, Serve: m.postClaim},
 		{Method: "POST", Path: "/api/v1/orders/{id}/accept", Scope: scope, Serve: m.postAccept},
+		{Method: "GET", Path: "/api/v1/parked-notifications", Scope: scope, Serve: m.getParked},
+		{Method: "POST", Path: "/api/v1/parked-notifications/{id}/retry", Scope: scope, Serve: m.postRetry},
 	}
 }
 
@@ -77,9 +79,9 @@ type coreEvent struct {
 }
 
 func eventData(o Order, h happening) coreEvent {
-	e := coreEvent{coreOrder: coreOrderOf(o), Reason: h.reason, AfterCancel: h.afterCancel}
+	e := coreEvent{coreOrder: coreOrderOf(o), Reason: h.reason}
 	if h.kind == EventCompleted {
-		e.Attempt = o.OfferAttempt
+		e.Attempt, e.AfterCancel = o.OfferAttempt, o.AfterCancel
 	}
 	return e
 }
@@ -274,7 +276,7 @@ var problems = map[Code]struct {
 	payer  bool // with a text for the payer
 }{
 	Invalid:        {422, "The request breaks a rule.", false},
-	NotFound:       {404, "There is no such order.", false},
+	NotFound:       {404, "There is nothing with this id.", false},
 	AlreadyPaid:    {409, "The announcement is paid for.", false},
 	NotCancellable: {409, "Only a created order can be cancelled.", false},
 	Mismatched:     {409, "The amount is not the one that was asked for, and nobody has accepted it.", false},

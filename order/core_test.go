@@ -41,8 +41,8 @@ func TestOrderJSONGolden(t *testing.T) {
 
 func TestEventJSONGolden(t *testing.T) {
 	o := fullOrder()
-	o.OfferAttempt = 3
-	goldenJSON(t, "event-completed.json", eventData(o, happening{kind: EventCompleted, afterCancel: true}))
+	o.OfferAttempt, o.AfterCancel = 3, true
+	goldenJSON(t, "event-completed.json", eventData(o, happening{kind: EventCompleted}))
 	goldenJSON(t, "event-suspicious.json", eventData(orderIn(Created), happening{kind: EventSuspicious, reason: wrongAmount}))
 	goldenJSON(t, "event-reverted.json", eventData(orderIn(Pending), happening{kind: EventReverted}))
 	goldenJSON(t, "event-strange.json", strangeData{EMTAOrderID: "emta-99", Reason: foreignStamp})

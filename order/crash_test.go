@@ -117,12 +117,12 @@ func (m *mortal) ChangeNotification(ctx context.Context, id int64, token string,
 	return throughOnly(m, func() error { return m.Store.ChangeNotification(ctx, id, token, decide) })
 }
 
-func (m *mortal) TakeOrders(ctx context.Context, now time.Time, l order.Lease, limit int) ([]order.Order, error) {
-	return through(m, func() ([]order.Order, error) { return m.Store.TakeOrders(ctx, now, l, limit) })
+func (m *mortal) TakeOrders(ctx context.Context, now time.Time, l order.Lease, limit, places int) ([]order.Order, error) {
+	return through(m, func() ([]order.Order, error) { return m.Store.TakeOrders(ctx, now, l, limit, places) })
 }
 
-func (m *mortal) TakeNotifications(ctx context.Context, now time.Time, l order.Lease, limit int) ([]order.Notification, error) {
-	return through(m, func() ([]order.Notification, error) { return m.Store.TakeNotifications(ctx, now, l, limit) })
+func (m *mortal) TakeNotifications(ctx context.Context, now time.Time, l order.Lease, limit, places int) ([]order.Notification, error) {
+	return through(m, func() ([]order.Notification, error) { return m.Store.TakeNotifications(ctx, now, l, limit, places) })
 }
 
 func (m *mortal) TakeOrder(ctx context.Context, id int64, now time.Time, l order.Lease) (order.Order, error) {

@@ -9,23 +9,16 @@ import (
 	"ametlikudteadaanded.ee/adapter/event"
 )
 
-// found looks for an order in Creating in EMTA's list, under its lease, and writes what came of it (EMTA §7). It returns
-// the order as written, and whether the whole list was read; a list that failed is unanswered.
-func (m *Module) found(ctx context.Context, o Order, token string) (written Order, complete bool, err error) {
-	answers, complete, callErr := m.listCall(ctx, o.Started.Add(-listMargin), m.now().Add(listMargin))
-	if callErr != nil {
-		m.log.Warn("EMTA's list not read", "order", o.ID, "error", faultText(callErr))
-		complete = false
+// found looks for an order in Creating in EMTA's list, as read reads it, under the order's lease, and writes what came of it
+// (EMTA §7). It returns the order as written, and whether the whole list was read; a list that failed is unanswered.
+func (m *Module) found(ctx context.Context, o Order, token string, read func(context.Context, Order) (listReading, error)) (written Order, complete bool, err error) {
+	r, err := read(ctx, o)
+	if err != nil {
+		return o, r.complete, err
 	}
-	var match *answer
-	for i, a := range answers {
-		if a.stamp == stampOf(o.ID) && match == nil {
-			match = &answers[i]
-		} else if err := m.listEntry(ctx, a); err != nil {
-			return o, complete, err
-		}
-	}
-	if match == nil {
+	complete = r.complete
+	match, ok := r.entries[stampOf(o.ID)]
+	if !ok {
 		var events []happening
 		written, err = m.store.Change(context.WithoutCancel(ctx), o.ID, token, func(v View) (Change, error) {
 			d := m.decision()
@@ -38,7 +31,7 @@ func (m *Module) found(ctx context.Context, o Order, token string) (written Orde
 		}
 		return written, complete, err
 	}
-	written, _, err = m.adopt(ctx, o, token, *match, "")
+	written, _, err = m.adopt(ctx, o, token, match, "")
 	return written, complete, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -588,42 +587,73 @@ func (w *world) stealLease(id int64) {
 	require.NoError(w.t, err)
 }
 
-// EMTA §4, init_deadline: an Init that waited for a place among the calls is never sent after a new start may have
-// looked for its order.
-func TestInitIsNotSentLate(t *testing.T) {
+// EMTA §7: the places are those of background work. However many payers come, and whatever it does, none of them waits for one.
+func TestPayersNeedNoPlace(t *testing.T) {
 	inWorld(t, worldOptions{}, func(t *testing.T, w *world) {
-		for range 9 {
-			w.wire.misbehave(opInit, simulator.Mischief{DelayAfter: 20 * time.Second, Place: simulator.AtSecurityServer})
-		}
-		var late []time.Duration
-		w.wire.sending = func(body string) {
-			id, err := strconv.ParseInt(stampForm.FindStringSubmatch(body)[1], 10, 64)
-			require.NoError(t, err)
-			if waited := time.Since(w.order(id).Started); waited > w.settings.Timeout {
-				late = append(late, waited)
-			}
-		}
+		w.started(1, "30.00")
+		time.Sleep(15 * time.Second)
+		w.wire.misbehave(opGet, simulator.Mischief{DelayAfter: 4 * time.Second, Place: simulator.AtEMTA})
 		var all sync.WaitGroup
+		all.Go(func() {
+			n, err := w.module.Work(ctx)
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		})
+		time.Sleep(time.Second) // EMTA is being asked, in the one place that there is
+		begin := time.Now()
+		var payers sync.WaitGroup
 		for i := range 9 {
-			all.Go(func() {
-				_, _, err := w.module.Start(ctx, ask(int64(200+i), "30.00"))
-				require.Contains(t, []order.Code{order.OutcomeUnknown, order.Unavailable}, code(t, err))
-			})
+			payers.Go(func() { w.started(int64(200+i), "30.00") })
 		}
+		payers.Wait()
+		require.Less(t, time.Since(begin), time.Second)
+		n, err := w.replica(w.store).Work(ctx)
+		require.NoError(t, err)
+		require.Zero(t, n, "no place is left on any replica")
 		all.Wait()
-		require.Empty(t, late)
-		givenUp := 0
-		for _, o := range w.orders() {
-			if o.State != order.Creating {
-				givenUp++
-				require.Empty(t, w.emta.ByStamp(strconv.FormatInt(o.ID, 10)), "order %d was given up and EMTA has it", o.ID)
-			}
-		}
-		require.NotZero(t, givenUp, "whoever got no place was told that nothing was sent")
 	})
 }
 
-var stampForm = regexp.MustCompile(`<Stamp>([0-9]+)</Stamp>`)
+// EMTA §7: after an outage that left many outcomes unknown, one reading of EMTA's list serves all that are due; who asks for one
+// order gets a new one.
+func TestOneListServesAll(t *testing.T) {
+	inWorld(t, worldOptions{settings: func(s *order.Settings) { s.Parallel = 4 }}, func(t *testing.T, w *world) {
+		const orders = 30
+		for i := range orders {
+			if i%3 == 0 {
+				w.wire.misbehave(opInit, simulator.Mischief{CutBefore: true, Place: simulator.AtEMTA}) // never made
+			} else {
+				w.wire.misbehave(opInit, simulator.Mischief{CutAfter: true, Place: simulator.AtEMTA})
+			}
+			_, _, err := w.module.Start(ctx, ask(int64(i+1), "30.00"))
+			require.Equal(t, order.OutcomeUnknown, code(t, err))
+			time.Sleep(time.Second)
+		}
+		time.Sleep(2 * time.Minute)
+		w.wire.misbehave(opList, simulator.Mischief{HTML: 502}) // the outage is not over
+		w.work()
+		require.Equal(t, 1, w.wire.count(opList), "a reading that failed serves all as well")
+		for _, o := range w.orders() {
+			require.Equal(t, order.Creating, o.State)
+			require.Zero(t, o.Lists)
+		}
+		time.Sleep(10 * time.Minute)
+		w.work()
+		require.Equal(t, 2, w.wire.count(opList))
+		for i, o := range w.orders() {
+			if i%3 == 0 {
+				require.Equal(t, order.Creating, o.State)
+				require.Equal(t, 1, o.Lists)
+				continue
+			}
+			require.Equal(t, order.Created, o.State)
+			require.NotEmpty(t, o.EMTAOrderID)
+		}
+		_, err := w.module.Refresh(ctx, 1, operator)
+		require.Equal(t, order.OutcomeUnknown, code(t, err))
+		require.Equal(t, 3, w.wire.count(opList), "who asks now is not answered with what was")
+	})
+}
 
 // EMTA §6, the trap: a notification that comes again after EMTA was asked and before the row is marked stays open.
 func TestNotificationRenewedWhileProcessed(t *testing.T) {

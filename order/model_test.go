@@ -543,6 +543,7 @@ func (m *model) checkEvents(t *rapid.T, all []order.Order) {
 		attempt      int
 		reverted     int
 		completed    int
+		cancelled    bool // since it was last completed
 	}
 	of := map[int64]*subject{}
 	offered := map[string]int64{} // completion id → order
@@ -570,18 +571,19 @@ func (m *model) checkEvents(t *rapid.T, all []order.Order) {
 				require.Equal(t, s.completion, d.CompletionID, "event %d repeats what was never new", e.Seq)
 				require.Equal(t, s.attempt+1, d.Attempt)
 			}
-			require.True(t, !d.AfterCancel || s.state == order.Cancelled)
+			require.Equal(t, s.cancelled, d.AfterCancel, "event %d", e.Seq)
 			s.completion, s.attempt = d.CompletionID, d.Attempt
 		case order.EventReverted:
 			s.reverted++
 			require.NotEqual(t, order.Completed, d.State)
 			require.Empty(t, d.CompletionID)
-			s.completion, s.attempt = "", 0
+			s.completion, s.attempt, s.cancelled = "", 0, false
 		default:
 			require.Equal(t, d.kind, "order."+string(d.State))
 			require.True(t, d.State != s.state || s.justReverted, "event %d tells of no change", e.Seq)
 			require.Empty(t, s.completion, "event %d comes before the reversal", e.Seq)
 		}
+		s.cancelled = s.cancelled || d.State == order.Cancelled
 		s.state, s.justReverted = d.State, d.kind == order.EventReverted && d.State == order.Cancelled
 	}
 	for _, o := range all {

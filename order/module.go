@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,7 +29,8 @@ type Module struct {
 	log      *slog.Logger
 	measures *measures
 	appended func()
-	places   chan struct{} // one for each call that may be under way
+	passes   atomic.Uint64 // of background work
+	lists    listReadings
 	wake     chan struct{}
 }
 
@@ -64,7 +66,7 @@ func New(o Options) (*Module, error) {
 		log:      o.Logger,
 		measures: newMeasures(o.Registry),
 		appended: o.Appended,
-		places:   make(chan struct{}, settings.Parallel),
+		lists:    newListReadings(),
 		wake:     make(chan struct{}, 1),
 	}, nil
 }
@@ -144,9 +146,25 @@ func (m *Module) lease() Lease {
 	return Lease{Token: m.newID(), Until: m.now().Add(leaseTime)}
 }
 
-// held runs work while renewing the order's lease, and gives the lease back at the end. work's context ends
+// leasedRow is a row that is worked on under a lease.
+type leasedRow struct {
+	noun    string
+	id      int64
+	renew   func(ctx context.Context, id int64, lease Lease) error
+	release func(ctx context.Context, id int64, token string) error
+}
+
+func (m *Module) orderRow(id int64) leasedRow {
+	return leasedRow{"order", id, m.store.RenewOrder, m.store.ReleaseOrder}
+}
+
+func (m *Module) notificationRow(id int64) leasedRow {
+	return leasedRow{"notification", id, m.store.RenewNotification, m.store.ReleaseNotification}
+}
+
+// held runs work while renewing the row's lease, and gives the lease back at the end. work's context ends
 // when the lease is lost; what it then writes is refused by the store.
-func (m *Module) held(ctx context.Context, orderID int64, token string, work func(ctx context.Context) error) error {
+func (m *Module) held(ctx context.Context, row leasedRow, token string, work func(ctx context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var renewing sync.WaitGroup
 	renewing.Go(func() {
@@ -158,21 +176,21 @@ func (m *Module) held(ctx context.Context, orderID int64, token string, work fun
 				return
 			case <-tick.C:
 			}
-			err := m.store.RenewOrder(ctx, orderID, Lease{Token: token, Until: m.now().Add(leaseTime)})
+			err := row.renew(ctx, row.id, Lease{Token: token, Until: m.now().Add(leaseTime)})
 			if errors.Is(err, ErrLeaseLost) {
 				cancel()
 				return
 			}
 			if err != nil && ctx.Err() == nil {
-				m.log.Warn("lease not renewed", "order", orderID, "error", err)
+				m.log.Warn("lease not renewed", row.noun, row.id, "error", err)
 			}
 		}
 	})
 	err := work(ctx)
 	cancel()
 	renewing.Wait()
-	if releaseErr := m.store.ReleaseOrder(context.WithoutCancel(ctx), orderID, token); releaseErr != nil {
-		m.log.Warn("lease not given back", "order", orderID, "error", releaseErr)
+	if releaseErr := row.release(context.WithoutCancel(ctx), row.id, token); releaseErr != nil {
+		m.log.Warn("lease not given back", row.noun, row.id, "error", releaseErr)
 	}
 	return err
 }

@@ -77,8 +77,10 @@ func TestSettledBackoff(t *testing.T) {
 		require.Equal(t, "timeout", n.Failure)
 		if attempt == parkedAttempts {
 			require.Equal(t, own, o.NextCheck, "parked: the order's own schedule goes on")
+			require.Equal(t, noon, n.ParkedAt)
 			break
 		}
+		require.Zero(t, n.ParkedAt)
 		delay := o.NextCheck.Sub(noon)
 		require.GreaterOrEqual(t, delay, before, "attempt %d", attempt)
 		require.Positive(t, delay)
@@ -87,7 +89,23 @@ func TestSettledBackoff(t *testing.T) {
 	}
 	o := orderIn(Completed)
 	d.settled(View{Order: o, Open: n}, n, &o, "", "")
-	require.True(t, d.settled(View{Order: o, Open: n}, n, &o, "", "")[0].Processed, "a parked one is settled by the order's own check")
+	settled := d.settled(View{Order: o, Open: n}, n, &o, "", "")[0]
+	require.True(t, settled.Processed, "a parked one is settled by the order's own check")
+	require.Zero(t, settled.ParkedAt)
+
+	// It is tried once more when a person or EMTA asks for it, and then parked again.
+	o.NextCheck = own
+	for name, c := range map[string]Change{"retried": d.retried(Known{Order: &o, Open: n}), "notified": d.notified(Known{Order: &o, Open: n}, "emta-12")} {
+		require.Equal(t, noon, c.Orders[0].NextCheck, name)
+		again := c.Notifications[0]
+		require.Zero(t, again.ParkedAt, name)
+		due := c.Orders[0]
+		parked := d.settled(View{Order: due, Open: &again}, &again, &due, "timeout", "")[0]
+		require.Equal(t, noon, parked.ParkedAt, name)
+	}
+	unknown := d.retried(Known{Open: n})
+	require.Equal(t, noon, unknown.Notifications[0].NextCheck, "an id that no order has is looked up by itself")
+	require.Empty(t, unknown.Orders)
 }
 
 // An order without a schedule of its own is asked about again because of its notification.

@@ -16,7 +16,7 @@ func (m *Module) Refresh(ctx context.Context, id int64, actor string) (Order, er
 			return o, nil // refused or given up: EMTA has nothing to say of it
 		}
 		if o.EMTAOrderID == "" {
-			written, _, err := m.found(ctx, o, token)
+			written, _, err := m.found(ctx, o, token, m.readList)
 			if err == nil && written.State == Creating { // an order that was found is known, whatever else the list lacked
 				err = &Error{Code: OutcomeUnknown, Order: &written}
 			}
@@ -65,7 +65,7 @@ func (m *Module) operate(ctx context.Context, id int64, actor, action string, wo
 	}
 	// EMTA's answer is written even if the caller goes away.
 	ctx = context.WithoutCancel(ctx)
-	err = m.held(ctx, id, token, func(ctx context.Context) error {
+	err = m.held(ctx, m.orderRow(id), token, func(ctx context.Context) error {
 		_, err := m.store.Change(ctx, id, token, func(v View) (Change, error) {
 			return Change{Audits: []Audit{{At: m.now(), OrderID: id, Actor: actor, Action: action}}}, nil
 		})

@@ -40,6 +40,7 @@ type Order struct {
 	CompletionID  string    // names this completion in events; empty: not completed, or held
 	OfferAttempt  int       // times that this completion was offered to the core
 	NextOffer     time.Time // when the completion is offered again
+	AfterCancel   bool      // it had been cancelled and then was not; until it leaves Completed
 }
 
 // State is an order's state. No state is final (EMTA §3).
@@ -79,6 +80,7 @@ type Notification struct {
 	Attempts    int       // times that EMTA was asked because of it
 	Failure     string    // of the last attempt
 	NextCheck   time.Time // only for an id that no order of ours has; zero: the order's own check covers it
+	ParkedAt    time.Time // since when it waits for a person; zero: it does not
 }
 
 // LogEntry is a row of sys_maksemoodul_logi (AT-CC-008). OrderID 0 means the order
@@ -108,11 +110,12 @@ type Suspicion struct {
 	Answer      string // the whole answer, XML
 }
 
-// Audit is who did what to an order (EMTA §8). Actor is a person or token name of the core's.
+// Audit is who did what to an order or a notification (EMTA §8). Actor is a person or token name of the core's.
 type Audit struct {
-	At      time.Time
-	OrderID int64
-	Actor   string
-	Action  string // refresh, cancel, accept, claim
-	Detail  string
+	At             time.Time
+	OrderID        int64 // 0 with a NotificationID; else the order that the same Change inserts
+	NotificationID int64
+	Actor          string
+	Action         string // refresh, cancel, accept, claim; retry of a notification
+	Detail         string
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // refreshed asks EMTA about an order that has an id, under its lease, and writes what the answer means: to the
@@ -163,7 +162,7 @@ func (m *Module) cancelledAt(ctx context.Context, o Order, token string) (writte
 // id, and cancels one that nobody paid in time (EMTA §7).
 func (m *Module) check(ctx context.Context, o Order, token string) error {
 	if o.EMTAOrderID == "" {
-		_, _, err := m.found(ctx, o, token)
+		_, _, err := m.found(ctx, o, token, m.sharedList)
 		return err
 	}
 	o, unanswered, err := m.refreshed(ctx, o, token)
@@ -185,6 +184,3 @@ func clipped(s string) string {
 	}
 	return s
 }
-
-// listMargin widens the span of time that EMTA's list is asked for, for clocks that differ.
-const listMargin = time.Hour

@@ -17,9 +17,8 @@ const (
 
 // happening is an event before it has an id and its data.
 type happening struct {
-	kind        string
-	reason      string // of a suspicion
-	afterCancel bool   // of a completion: the order had been cancelled
+	kind   string
+	reason string // of a suspicion
 }
 
 // outcome is what a rule makes of an order.
@@ -67,6 +66,9 @@ func (d decision) applied(v View, a answer, state State) outcome {
 	if o.Mismatch && !before.Mismatch {
 		out.events = append(out.events, happening{kind: EventSuspicious, reason: wrongAmount})
 	}
+	if before.State == Cancelled && state != Cancelled {
+		o.AfterCancel = true
+	}
 	if before.State == Completed && state != Completed {
 		out.revert(d)
 	}
@@ -85,6 +87,7 @@ func (out *outcome) revert(d decision) {
 	o := &out.order
 	o.RevertedAt = d.now
 	o.ClaimForwarded, o.CompletionID, o.OfferAttempt, o.NextOffer, o.DuplicateOf = false, "", 0, time.Time{}, 0
+	o.AfterCancel = false // what comes is another completion
 	out.events = append(out.events, happening{kind: EventReverted})
 }
 
@@ -124,15 +127,15 @@ func (out *outcome) offer(d decision, v View) {
 		o.OfferAttempt = 0
 		o.DuplicateOf = completedBefore(o.ID, v.Others)
 	}
-	out.offerAgain(d, v.Order.State == Cancelled)
+	out.offerAgain(d)
 }
 
 // offerAgain appends the completion for the core's hearing, and sets the next time.
-func (out *outcome) offerAgain(d decision, afterCancel bool) {
+func (out *outcome) offerAgain(d decision) {
 	o := &out.order
 	o.OfferAttempt++
 	o.NextOffer = d.now.Add(d.settings.offerDelay(o.OfferAttempt))
-	out.events = append(out.events, happening{kind: EventCompleted, afterCancel: afterCancel})
+	out.events = append(out.events, happening{kind: EventCompleted})
 	out.log = append(out.log, fmt.Sprintf("Nõue pakutud, katse %d", o.OfferAttempt))
 }
 
@@ -237,7 +240,12 @@ func (d decision) settled(v View, seen *Notification, o *Order, failure, foreign
 	n.Failure, n.Answer = failure, foreignAnswer
 	n.Processed = failure == ""
 	n.NextCheck = time.Time{}
-	if !n.Processed && n.Attempts < parkedAttempts {
+	switch {
+	case n.Processed:
+		n.ParkedAt = time.Time{}
+	case n.Attempts >= parkedAttempts:
+		n.ParkedAt = firstKnown(n.ParkedAt, d.now)
+	default:
 		retry := d.now.Add(d.settings.retryDelay(n.Attempts))
 		if o.NextCheck.IsZero() || retry.Before(o.NextCheck) {
 			o.NextCheck = retry
@@ -247,8 +255,19 @@ func (d decision) settled(v View, seen *Notification, o *Order, failure, foreign
 }
 
 // parkedAttempts is how often EMTA is asked because of one notification before the row is parked: it stays open and
-// is shown, and the order's own schedule goes on (design §4). With the hourly retries it is about four days.
+// is shown, the order's own schedule goes on, and a person may have it tried once more (design §4). With the hourly retries it
+// is about four days.
 const parkedAttempts = 100
+
+// retried is what a person's wish to try a parked notification again changes. It fails once more, or is processed.
+func (d decision) retried(k Known) Change {
+	n := *k.Open
+	n.ParkedAt = time.Time{}
+	if k.Order == nil {
+		n.NextCheck = d.now
+	}
+	return Change{Notifications: []Notification{n}, Orders: d.dueNow(k.Order)}
+}
 
 // notified is what a cpgOrderNotify changes (EMTA §6). It returns the zero Change for an id that need not be kept.
 func (d decision) notified(k Known, emtaOrderID string) Change {
@@ -263,6 +282,7 @@ func (d decision) notified(k Known, emtaOrderID string) Change {
 		return Change{Notifications: []Notification{n}, Orders: d.dueNow(k.Order)}
 	}
 	n := *k.Open
+	n.ParkedAt = time.Time{} // EMTA itself has it tried again
 	n.NotifiedAt = later(d.now, n.NotifiedAt.Add(time.Microsecond))
 	if k.Order == nil {
 		n.NextCheck = d.now

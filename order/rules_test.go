@@ -56,11 +56,11 @@ func answerOn(state State) answer {
 }
 
 // kinds are the events' types without "order.", a completion after a cancellation marked, a suspicion with its reason.
-func kinds(events []happening) string {
+func kinds(out outcome) string {
 	var words []string
-	for _, h := range events {
+	for _, h := range out.events {
 		word := strings.TrimPrefix(h.kind, "order.")
-		if h.afterCancel {
+		if h.kind == EventCompleted && out.order.AfterCancel {
 			word += "-after-cancel"
 		}
 		if h.reason != "" {
@@ -111,7 +111,7 @@ func TestAppliedStates(t *testing.T) {
 				out := decide(t).applied(View{Order: before}, answerOn(row.says), row.says)
 				o := out.order
 
-				require.Equal(t, row.events, kinds(out.events))
+				require.Equal(t, row.events, kinds(out))
 				require.Equal(t, row.says, o.State)
 				require.Equal(t, "emta-12", o.EMTAOrderID)
 				require.False(t, o.Live, "EMTA has answered: the attempt blocks nobody")
@@ -160,7 +160,7 @@ func TestAppliedCompletingAgain(t *testing.T) {
 	d.now = noon.Add(time.Hour)
 	out := d.applied(View{Order: o}, answerOn(Completed), Completed)
 
-	require.Equal(t, "completed", kinds(out.events))
+	require.Equal(t, "completed", kinds(out))
 	require.Equal(t, "completion-new", out.order.CompletionID)
 	require.Equal(t, 1, out.order.OfferAttempt)
 	require.Equal(t, noon, out.order.RevertedAt, "that it was reverted stays known: background work never cancels it")
@@ -244,7 +244,7 @@ func TestAppliedAmounts(t *testing.T) {
 					}
 					out = decide(t).applied(View{Order: o}, a, state)
 				}
-				require.Equal(t, want, kinds(out.events), step)
+				require.Equal(t, want, kinds(out), step)
 				o = out.order
 				if o.Mismatch {
 					require.Zero(t, o.NextOffer, "while held it is not offered: %s", step)
@@ -277,7 +277,7 @@ func TestAppliedDuplicate(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			out := decide(t).applied(View{Order: orderIn(Pending), Others: row.others}, answerOn(Completed), Completed)
-			require.Equal(t, "completed", kinds(out.events))
+			require.Equal(t, "completed", kinds(out))
 			require.Equal(t, row.want, out.order.DuplicateOf)
 		})
 	}
@@ -297,11 +297,11 @@ func TestOfferAgain(t *testing.T) {
 		require.Equal(t, attempt+1, out.order.OfferAttempt)
 		require.Equal(t, "completion-new", out.order.CompletionID)
 		require.Equal(t, d.now.Add(delay), out.order.NextOffer, "attempt %d", attempt+1)
-		require.Equal(t, "completed", kinds(out.events))
+		require.Equal(t, "completed", kinds(out))
 		require.Len(t, out.log, 1)
 		d.now = out.order.NextOffer
 		out = outcome{order: out.order}
-		out.offerAgain(d, false)
+		out.offerAgain(d)
 	}
 }
 
@@ -320,7 +320,7 @@ func TestCancelledByUs(t *testing.T) {
 		before := orderIn(row.before)
 		out := decide(t).cancelled(View{Order: before}, "why")
 		require.Equal(t, row.after, out.order.State, row.before)
-		require.Equal(t, row.events, kinds(out.events), row.before)
+		require.Equal(t, row.events, kinds(out), row.before)
 		if row.events == "" {
 			require.Equal(t, before, out.order)
 			continue
@@ -361,7 +361,7 @@ func TestCheckedWithoutAnswer(t *testing.T) {
 			}
 			out := decide(t).checked(View{Order: before}, row.unknown, "NotFound: no such order")
 			require.Equal(t, row.after, out.order.State)
-			require.Equal(t, row.events, kinds(out.events))
+			require.Equal(t, row.events, kinds(out))
 			require.Equal(t, before.ClaimForwarded, out.order.ClaimForwarded)
 			require.Equal(t, before.CompletionID, out.order.CompletionID)
 			if row.events != "" {
@@ -410,7 +410,7 @@ func TestListedWithoutIt(t *testing.T) {
 			out := decide(t).listed(View{Order: o}, row.complete)
 			require.Equal(t, row.after, out.order.State)
 			if row.after == Cancelled {
-				require.Equal(t, "cancelled", kinds(out.events))
+				require.Equal(t, "cancelled", kinds(out))
 				require.Equal(t, "not found at MM", out.order.Fault)
 				require.False(t, out.order.Live)
 				return

@@ -103,7 +103,7 @@ func (s *start) lookFor(ctx context.Context, o Order) error {
 		if o.State != Creating {
 			return nil
 		}
-		written, complete, err := s.found(ctx, o, token)
+		written, complete, err := s.found(ctx, o, token, s.readList)
 		if err == nil && !complete && written.State == Creating {
 			return &Error{Code: OutcomeUnknown, Order: &written}
 		}
@@ -119,7 +119,7 @@ func (s *start) deal(ctx context.Context, o Order, work func(ctx context.Context
 	if err != nil {
 		return err
 	}
-	return s.held(ctx, o.ID, token, func(ctx context.Context) error { return work(ctx, o, token) })
+	return s.held(ctx, s.orderRow(o.ID), token, func(ctx context.Context) error { return work(ctx, o, token) })
 }
 
 // pollEvery is how often a start looks whether another one's attempt has ended.
@@ -184,7 +184,7 @@ func (s *start) create(ctx context.Context) (Order, error) {
 	}
 	// From here on the attempt runs to its end even if the caller goes away: EMTA may act on it.
 	ctx = context.WithoutCancel(ctx)
-	err = s.held(ctx, o.ID, lease.Token, func(ctx context.Context) error {
+	err = s.held(ctx, s.orderRow(o.ID), lease.Token, func(ctx context.Context) error {
 		o, err = s.init(ctx, o, lease.Token)
 		return err
 	})

@@ -38,8 +38,8 @@ type View struct {
 type Known struct {
 	Order       *Order        // the order with that id; nil: none of ours
 	Open        *Notification // an unprocessed notification with that id
-	Creating    int           // how many orders are Creating, with no id yet
-	OpenUnknown int           // open notifications of ids that no order has
+	Creating    int           // how many orders are Creating, with no id yet; counted only where Order is nil
+	OpenUnknown int           // open notifications of ids that no order has; counted only where Order is nil
 }
 
 // Lease is the right to call EMTA about one row until a time. Tokens are random.
@@ -90,17 +90,19 @@ type Store interface {
 	ChangeNotification(ctx context.Context, id int64, token string, decide func(n Notification) (Change, error)) error
 
 	// TakeOrders leases at most limit orders whose NextCheck has come and whose lease is free or ran out,
-	// the longest due first. Two callers never get the same order.
-	TakeOrders(ctx context.Context, now time.Time, lease Lease, limit int) ([]Order, error)
+	// the longest due first, and no more than there are places: of the leases that TakeOrders and TakeNotifications gave, at
+	// most so many last at a time, whoever holds them. Two callers never get the same order.
+	TakeOrders(ctx context.Context, now time.Time, lease Lease, limit, places int) ([]Order, error)
 	// TakeNotifications does the same for notifications with a NextCheck.
-	TakeNotifications(ctx context.Context, now time.Time, lease Lease, limit int) ([]Notification, error)
-	// TakeOrder leases one order, due or not; ErrLeaseLost if another holds it, ErrNotFound if there is none.
+	TakeNotifications(ctx context.Context, now time.Time, lease Lease, limit, places int) ([]Notification, error)
+	// TakeOrder leases one order, due or not, whatever places there are; ErrLeaseLost if another holds it, ErrNotFound if there is none.
 	TakeOrder(ctx context.Context, id int64, now time.Time, lease Lease) (Order, error)
 	// RenewOrder moves the end of a lease that is still held with this token, else ErrLeaseLost.
 	RenewOrder(ctx context.Context, id int64, lease Lease) error
 	// ReleaseOrder gives a lease back; one that is no longer held is no error.
 	ReleaseOrder(ctx context.Context, id int64, token string) error
-	// ReleaseNotification does the same for a notification.
+	// RenewNotification and ReleaseNotification do the same for a notification.
+	RenewNotification(ctx context.Context, id int64, lease Lease) error
 	ReleaseNotification(ctx context.Context, id int64, token string) error
 	// DueOffers returns the keys of at most limit orders whose NextOffer has come, the longest due first.
 	DueOffers(ctx context.Context, now time.Time, limit int) ([]int64, error)
@@ -113,6 +115,10 @@ type Store interface {
 	Suspicions(ctx context.Context, emtaOrderID string) ([]Suspicion, error)
 	// Audits returns who did what to an order, oldest first.
 	Audits(ctx context.Context, id int64) ([]Audit, error)
+	// NotificationAudits returns who did what to a notification, oldest first.
+	NotificationAudits(ctx context.Context, id int64) ([]Audit, error)
+	// ParkedNotifications returns unprocessed notifications with a ParkedAt and a greater ID than after, in ascending order of ID.
+	ParkedNotifications(ctx context.Context, after int64, limit int) ([]Notification, error)
 }
 
 // Figures are counts for metrics and the status page.
@@ -122,6 +128,7 @@ type Figures struct {
 	OldestDue         time.Time // the longest due NextCheck; zero: none
 	OpenNotifications int
 	OldestOpen        time.Time // the oldest open notification's NotifiedAt
+	Parked            int       // of the open notifications
 	UnclaimedOrders   int       // completed, offered, not confirmed
 	Mismatches        int
 }

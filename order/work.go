@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,12 +12,28 @@ import (
 const idle = 500 * time.Millisecond
 
 // Run does the background work (EMTA §7) until ctx ends: due orders, notifications of ids that no order has, and
-// completions that the core has not confirmed. It returns when what it had begun is done.
+// completions that the core has not confirmed. What has ended makes place at once for what is due. It returns when what it had
+// begun is done.
 func (m *Module) Run(ctx context.Context) {
-	for ctx.Err() == nil {
-		n, err := m.Work(context.WithoutCancel(ctx)) // what is in hand is finished
-		if err != nil && ctx.Err() == nil {
+	var working sync.WaitGroup
+	defer working.Wait()
+	failed := func(err error) {
+		if ctx.Err() == nil {
 			m.log.Error("background work", "error", err)
+		}
+	}
+	for ctx.Err() == nil {
+		n, err := m.begin(context.WithoutCancel(ctx), func(work func() error) { // what is in hand is finished
+			working.Go(func() {
+				if err := work(); err != nil {
+					failed(err)
+					return
+				}
+				m.Wake()
+			})
+		})
+		if err != nil {
+			failed(err)
 		}
 		if n > 0 && err == nil {
 			continue
@@ -31,38 +48,66 @@ func (m *Module) Run(ctx context.Context) {
 
 // Work does what is due now, once, and returns how many rows that were.
 func (m *Module) Work(ctx context.Context) (int, error) {
-	offers, err := m.offerDue(ctx)
-	if err != nil || !m.settings.configured() || m.sender == nil {
-		return offers, err
-	}
-	orders, err := m.checkDue(ctx)
-	if err != nil {
-		return offers + orders, err
-	}
-	notifications, err := m.lookUpDue(ctx)
-	return offers + orders + notifications, err
+	var working sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	n, err := m.begin(ctx, func(work func() error) {
+		working.Go(func() {
+			if err := work(); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			}
+		})
+	})
+	working.Wait()
+	return n, errors.Join(append(errs, err)...)
 }
 
-// checkDue checks due orders, several at a time.
-func (m *Module) checkDue(ctx context.Context) (int, error) {
+// begin offers what is to be offered, leases what is due as far as there are places, and has start run the work on each row.
+// It returns how many rows that were.
+func (m *Module) begin(ctx context.Context, start func(work func() error)) (int, error) {
+	n, err := m.offerDue(ctx)
+	if err != nil || !m.settings.configured() || m.sender == nil {
+		return n, err
+	}
+	kinds := []func(context.Context, func(func() error)) (int, error){m.checkDue, m.lookUpDue}
+	if m.passes.Add(1)%2 == 0 {
+		slices.Reverse(kinds) // neither kind may keep the other from the last place for ever
+	}
+	for _, kind := range kinds {
+		more, err := kind(ctx, start)
+		n += more
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// checkDue checks due orders, as many at a time as there are places over all replicas.
+func (m *Module) checkDue(ctx context.Context, start func(work func() error)) (int, error) {
 	lease := m.lease()
-	orders, err := m.store.TakeOrders(ctx, m.now(), lease, m.settings.Parallel)
+	orders, err := m.store.TakeOrders(ctx, m.now(), lease, m.settings.Parallel, m.settings.Parallel)
 	if err != nil {
 		return 0, err
 	}
-	errs := make([]error, len(orders))
-	var working sync.WaitGroup
-	for i, o := range orders {
-		working.Go(func() {
-			errs[i] = m.held(ctx, o.ID, lease.Token, func(ctx context.Context) error { return m.check(ctx, o, lease.Token) })
-			if errors.Is(errs[i], ErrLeaseLost) {
-				m.log.Warn("lease lost while checking", "order", o.ID)
-				errs[i] = nil // whoever has it now checks it
-			}
+	for _, o := range orders {
+		start(func() error {
+			return m.worked(ctx, m.orderRow(o.ID), lease.Token, func(ctx context.Context) error { return m.check(ctx, o, lease.Token) })
 		})
 	}
-	working.Wait()
-	return len(orders), errors.Join(errs...)
+	return len(orders), nil
+}
+
+// worked is held for background work: a row that another has now is the other's to work on.
+func (m *Module) worked(ctx context.Context, row leasedRow, token string, work func(ctx context.Context) error) error {
+	err := m.held(ctx, row, token, work)
+	if errors.Is(err, ErrLeaseLost) {
+		m.log.Warn("lease lost at work", row.noun, row.id)
+		return nil
+	}
+	return err
 }
 
 // offerDue offers completions again that the core has not confirmed (AT-CC-006).
@@ -78,7 +123,7 @@ func (m *Module) offerDue(ctx context.Context) (int, error) {
 				return Change{}, nil // another replica was faster, or the core confirmed
 			}
 			out := outcome{order: v.Order}
-			out.offerAgain(d, false)
+			out.offerAgain(d)
 			return m.change(d, out)
 		})
 		if err != nil {
@@ -92,21 +137,16 @@ func (m *Module) offerDue(ctx context.Context) (int, error) {
 }
 
 // lookUpDue asks EMTA about ids that it notified us of and no order has, while some order's outcome is unknown (EMTA §6).
-func (m *Module) lookUpDue(ctx context.Context) (int, error) {
-	// A look-up is not renewed: its lease lasts for the call, its place in the queue of calls, and the writing.
-	lease := Lease{Token: m.newID(), Until: m.now().Add(2*m.settings.Timeout + leaseTime)}
-	notifications, err := m.store.TakeNotifications(ctx, m.now(), lease, 1)
+func (m *Module) lookUpDue(ctx context.Context, start func(work func() error)) (int, error) {
+	lease := m.lease()
+	notifications, err := m.store.TakeNotifications(ctx, m.now(), lease, 1, m.settings.Parallel)
 	if err != nil {
 		return 0, err
 	}
 	for _, n := range notifications {
-		err := m.lookUp(ctx, n, lease.Token)
-		if releaseErr := m.store.ReleaseNotification(context.WithoutCancel(ctx), n.ID, lease.Token); err == nil {
-			err = releaseErr
-		}
-		if err != nil && !errors.Is(err, ErrLeaseLost) {
-			return 0, err
-		}
+		start(func() error {
+			return m.worked(ctx, m.notificationRow(n.ID), lease.Token, func(ctx context.Context) error { return m.lookUp(ctx, n, lease.Token) })
+		})
 	}
 	return len(notifications), nil
 }
@@ -141,7 +181,7 @@ func (m *Module) lookUp(ctx context.Context, n Notification, token string) error
 	} else if err != nil {
 		return err
 	}
-	err = m.held(ctx, o.ID, lease.Token, func(ctx context.Context) error {
+	err = m.held(ctx, m.orderRow(o.ID), lease.Token, func(ctx context.Context) error {
 		_, reason, err = m.adopt(ctx, o, lease.Token, a, LogSync)
 		return err
 	})
@@ -189,7 +229,7 @@ func (m *Module) lookUpFailed(ctx context.Context, n Notification, token, failur
 		n.Failure = failure
 		n.NextCheck = m.now().Add(m.settings.retryDelay(n.Attempts))
 		if n.Attempts >= parkedAttempts {
-			n.NextCheck = time.Time{}
+			n.NextCheck, n.ParkedAt = time.Time{}, m.now()
 		}
 		return Change{Notifications: []Notification{n}}, nil
 	})
@@ -203,7 +243,7 @@ func (m *Module) nobodys(ctx context.Context, n Notification, token string, a an
 	}
 	return m.store.ChangeNotification(context.WithoutCancel(ctx), n.ID, token, func(n Notification) (Change, error) {
 		n.Attempts++
-		n.Processed, n.Answer, n.Failure, n.NextCheck = true, a.raw, "", time.Time{}
+		n.Processed, n.Answer, n.Failure, n.NextCheck, n.ParkedAt = true, a.raw, "", time.Time{}, time.Time{}
 		return Change{Notifications: []Notification{n}}, nil
 	})
 }

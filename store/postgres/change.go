@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"ametlikudteadaanded.ee/adapter/order"
 )
 
@@ -30,10 +32,12 @@ const (
 		AND n.tellimuse_id = (SELECT o.tellimuse_id FROM atis.maksemooduli_tellimused o WHERE o.id = $1) FOR UPDATE`
 	lockNotifications = notificationsByID + ` ORDER BY n.id FOR UPDATE`
 
+	// counts counts nothing where an order has the id: then nobody needs to know, and there may be thousands.
 	counts = `SELECT
 		(SELECT count(*) FROM atis.maksemooduli_tellimused WHERE tellimuse_seisund_kl = 'U' AND tellimuse_id IS NULL),
 		(SELECT count(*) FROM atis.krediitkaardi_teavitused n WHERE NOT n.toodeldud
-			AND NOT EXISTS (SELECT 1 FROM atis.maksemooduli_tellimused t WHERE t.tellimuse_id = n.tellimuse_id))`
+			AND NOT EXISTS (SELECT 1 FROM atis.maksemooduli_tellimused t WHERE t.tellimuse_id = n.tellimuse_id))
+		WHERE NOT EXISTS (SELECT 1 FROM atis.maksemooduli_tellimused WHERE tellimuse_id = $1)`
 )
 
 // Start shows decide the announcement's orders and writes the change; see order.Store.
@@ -172,7 +176,10 @@ func known(ctx context.Context, tx *transaction, emtaOrderID string) (order.Know
 	b.exec("lock an EMTA id", lockEMTA, emtaOrderID)
 	rows(b, "read the order of an EMTA id", lockOrderByEMTA, []any{emtaOrderID}, scanOrder, &orders)
 	rows(b, "read an open notification", lockNotificationByEMTA, []any{emtaOrderID}, scanNotification, &open)
-	b.row("count what is open", counts, nil, &k.Creating, &k.OpenUnknown)
+	var counted []int
+	rows(b, "count what is open", counts, []any{emtaOrderID}, func(r pgx.CollectableRow) (int, error) {
+		return 1, r.Scan(&k.Creating, &k.OpenUnknown)
+	}, &counted)
 	if err := tx.run(ctx, b); err != nil {
 		return order.Known{}, err
 	}

@@ -91,6 +91,7 @@ func TestAnswerLostBefore(t *testing.T) {
 	o := started(t, direct, 5, "emta-1")
 	r := newRelay(t, address)
 	s := open(t, r.address+"&pool_max_conns=1")
+	require.NoError(t, s.Ping(t.Context())) // it is connected
 	r.lose.Store(true)
 	written, err := s.Change(t.Context(), o.ID, "", attempt(func() {}))
 	require.NoError(t, err)

@@ -16,6 +16,8 @@ const (
 		(SELECT min(next_check_at) FROM atis.adapter_order WHERE next_check_at <= $1),
 		(SELECT count(*) FROM atis.krediitkaardi_teavitused WHERE NOT toodeldud),
 		(SELECT min(teavituse_aeg) FROM atis.krediitkaardi_teavitused WHERE NOT toodeldud),
+		(SELECT count(*) FROM atis.adapter_notification a JOIN atis.krediitkaardi_teavitused n ON n.id = a.notification_id
+			WHERE a.parked_at IS NOT NULL AND NOT n.toodeldud),
 		(SELECT count(*) FROM atis.maksemooduli_tellimused t JOIN atis.adapter_order a ON a.order_id = t.id
 			WHERE t.tellimuse_seisund_kl = 'T' AND t.noue_edastatud IS NOT TRUE AND a.offer_attempt > 0),
 		(SELECT count(*) FROM atis.adapter_order WHERE mismatch)`
@@ -38,7 +40,7 @@ func (s *Store) Figures(ctx context.Context, now time.Time) (order.Figures, erro
 			return in, err
 		}, &states)
 		b.row("count what is open", openFigures, []any{moment(now)}, &f.DueOrders, (*instant)(&f.OldestDue),
-			&f.OpenNotifications, (*instant)(&f.OldestOpen), &f.UnclaimedOrders, &f.Mismatches)
+			&f.OpenNotifications, (*instant)(&f.OldestOpen), &f.Parked, &f.UnclaimedOrders, &f.Mismatches)
 		return tx.commit(ctx, b)
 	})
 	if err != nil {

@@ -13,14 +13,17 @@ const (
 	appendLog       = `INSERT INTO atis.sys_maksemoodul_logi (makse_mooduli_tellimused_id, aeg, tegevus, teade) VALUES ($1, $2, $3, $4)`
 	appendSuspicion = `INSERT INTO atis.adapter_suspicion (at, order_id, emta_order_id, reason, answer) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (emta_order_id, reason, order_id) DO NOTHING`
-	appendAudit = `INSERT INTO atis.adapter_audit (at, order_id, actor, action, detail) VALUES ($1, $2, $3, $4, $5)`
+	appendNotificationAudit = `INSERT INTO atis.adapter_notification_audit (at, notification_id, actor, action, detail) VALUES ($1, $2, $3, $4, $5)`
+	appendAudit             = `INSERT INTO atis.adapter_audit (at, order_id, actor, action, detail) VALUES ($1, $2, $3, $4, $5)`
 
 	// AT's log has no key. Rows are only ever added, so their place tells entries of one time apart.
 	logOf = `SELECT makse_mooduli_tellimused_id, aeg, tegevus, teade FROM atis.sys_maksemoodul_logi
 		WHERE makse_mooduli_tellimused_id = $1 ORDER BY aeg, ctid`
-	allSuspicions = `SELECT at, order_id, emta_order_id, reason, answer FROM atis.adapter_suspicion ORDER BY id`
-	suspicionsOf  = `SELECT at, order_id, emta_order_id, reason, answer FROM atis.adapter_suspicion WHERE emta_order_id = $1 ORDER BY id`
-	auditsOf      = `SELECT at, order_id, actor, action, detail FROM atis.adapter_audit WHERE order_id = $1 ORDER BY id`
+	allSuspicions        = `SELECT at, order_id, emta_order_id, reason, answer FROM atis.adapter_suspicion ORDER BY id`
+	suspicionsOf         = `SELECT at, order_id, emta_order_id, reason, answer FROM atis.adapter_suspicion WHERE emta_order_id = $1 ORDER BY id`
+	auditsOf             = `SELECT at, order_id, 0::bigint, actor, action, detail FROM atis.adapter_audit WHERE order_id = $1 ORDER BY id`
+	notificationAuditsOf = `SELECT at, 0::bigint, notification_id, actor, action, detail FROM atis.adapter_notification_audit
+		WHERE notification_id = $1 ORDER BY id`
 )
 
 // insertLog queues an entry of the log; one without an order is about newID.
@@ -42,6 +45,11 @@ func (b *batch) insertSuspicion(p order.Suspicion) {
 
 // insertAudit queues who did what; an audit without an order is about newID.
 func (b *batch) insertAudit(a order.Audit, newID int64) error {
+	if a.NotificationID != 0 {
+		b.exec(fmt.Sprintf("keep an audit of notification %d", a.NotificationID), appendNotificationAudit,
+			moment(a.At), a.NotificationID, a.Actor, a.Action, word(a.Detail))
+		return nil
+	}
 	if a.OrderID == 0 {
 		a.OrderID = newID
 	}
@@ -84,11 +92,20 @@ func (s *Store) Suspicions(ctx context.Context, emtaOrderID string) ([]order.Sus
 
 // Audits returns who did what to an order, oldest first.
 func (s *Store) Audits(ctx context.Context, id int64) ([]order.Audit, error) {
+	return s.audits(ctx, fmt.Sprintf("read the audits of order %d", id), auditsOf, id)
+}
+
+// NotificationAudits returns who did what to a notification, oldest first.
+func (s *Store) NotificationAudits(ctx context.Context, id int64) ([]order.Audit, error) {
+	return s.audits(ctx, fmt.Sprintf("read the audits of notification %d", id), notificationAuditsOf, id)
+}
+
+func (s *Store) audits(ctx context.Context, doing, query string, id int64) ([]order.Audit, error) {
 	var list []order.Audit
 	err := s.read(ctx, func(b *batch) {
-		rows(b, fmt.Sprintf("read the audits of order %d", id), auditsOf, []any{id}, func(r pgx.CollectableRow) (order.Audit, error) {
+		rows(b, doing, query, []any{id}, func(r pgx.CollectableRow) (order.Audit, error) {
 			var a order.Audit
-			err := r.Scan((*instant)(&a.At), &a.OrderID, &a.Actor, &a.Action, (*text)(&a.Detail))
+			err := r.Scan((*instant)(&a.At), &a.OrderID, &a.NotificationID, &a.Actor, &a.Action, (*text)(&a.Detail))
 			return a, err
 		}, &list)
 	})

@@ -112,12 +112,14 @@ func createSchema(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
+// migrator applies what is missing, whatever its number: steps build on none of another package's, and one with a lower number may
+// come with a later version.
 func migrator(db *sql.DB) (*goose.Provider, error) {
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectPostgres, db, folder, goose.WithTableName(migrationTable))
+	return goose.NewProvider(goose.DialectPostgres, db, folder, goose.WithTableName(migrationTable), goose.WithAllowOutofOrder(true))
 }
 
 // Status returns every migration, oldest first. It changes nothing, also in an empty database. Steps of a newer

@@ -15,8 +15,8 @@ import (
 	"ametlikudteadaanded.ee/adapter/store/postgrestest"
 )
 
-var allMigrations = []string{"00001_tables.sql", "00002_columns.sql", "00003_indexes.sql", "00007_settings.sql", "00008_security_log.sql",
-	"00020_mandates.sql", "00021_mandate_indexes.sql", "00022_schedule.sql"}
+var allMigrations = []string{"00001_tables.sql", "00002_columns.sql", "00003_indexes.sql", "00004_columns.sql", "00005_indexes.sql",
+	"00007_settings.sql", "00008_security_log.sql", "00020_mandates.sql", "00021_mandate_indexes.sql", "00022_schedule.sql"}
 
 func requireStatus(t *testing.T, s *postgres.Store, applied bool) {
 	t.Helper()
@@ -161,7 +161,7 @@ func TestMigrateExisting(t *testing.T) {
 	require.Equal(t, "30.00", o.Amount.StringFixed(2))
 	require.True(t, o.NextCheck.IsZero(), "completed before our time")
 
-	due, err := s.TakeOrders(ctx, time.Now().Add(time.Hour), order.Lease{Token: "a", Until: time.Now()}, 10)
+	due, err := s.TakeOrders(ctx, time.Now().Add(time.Hour), order.Lease{Token: "a", Until: time.Now()}, 10, 1000)
 	require.NoError(t, err)
 	require.Len(t, due, 1, "what is open is due")
 	require.Equal(t, int64(7), due[0].ID)
@@ -247,4 +247,17 @@ func TestMigrateReference(t *testing.T) {
 		}
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// TestMigrateLowerNumber has a step that comes with a later version than steps with greater numbers.
+func TestMigrateLowerNumber(t *testing.T) {
+	t.Parallel()
+	s, address := migrated(t)
+	run(t, address, `DELETE FROM atis.adapter_migration WHERE version_id IN (4, 5); DROP TABLE atis.adapter_notification_audit;
+		ALTER TABLE atis.adapter_order DROP COLUMN lease_background, DROP COLUMN after_cancel; ALTER TABLE atis.adapter_notification DROP COLUMN parked_at`)
+	names, err := s.Migrate(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"00004_columns.sql", "00005_indexes.sql"}, names)
+	requireStatus(t, s, true)
+	started(t, s, 5, "emta-1")
 }

@@ -18,7 +18,7 @@ const orderColumns = `t.id, t.teate_id, t.tellimuse_id, t.tellimuse_seisund_kl, 
 	t.summa, t.valuuta, t.viitenumber, t.maksevormi_url, t.noue_edastatud,
 	a.asked_amount, a.asked_currency, a.started, a.init_deadline, a.next_check_at, a.attempts, a.lists,
 	a.not_found_at, a.reverted_at, a.mismatch, a.accepted_by, a.fault, a.duplicate_of, a.completion_id,
-	a.offer_attempt, a.next_offer_at, a.attempt_of IS NOT NULL, a.lease_token`
+	a.offer_attempt, a.next_offer_at, a.attempt_of IS NOT NULL, a.after_cancel, a.lease_token`
 
 const selectOrder = `SELECT ` + orderColumns + `
 	FROM atis.maksemooduli_tellimused t JOIN atis.adapter_order a ON a.order_id = t.id`
@@ -44,7 +44,7 @@ func scanLeasedOrder(r pgx.CollectableRow) (leasedOrder, error) {
 		(*amount)(&o.AskedAmount), (*text)(&o.AskedCurrency), (*instant)(&o.Started), (*instant)(&o.InitDeadline),
 		(*instant)(&o.NextCheck), &o.Attempts, &o.Lists,
 		(*instant)(&o.NotFoundAt), (*instant)(&o.RevertedAt), (*flag)(&o.Mismatch), (*text)(&o.AcceptedBy), (*text)(&o.Fault),
-		(*key)(&o.DuplicateOf), (*text)(&o.CompletionID), &o.OfferAttempt, (*instant)(&o.NextOffer), &o.Live, (*text)(&o.token))
+		(*key)(&o.DuplicateOf), (*text)(&o.CompletionID), &o.OfferAttempt, (*instant)(&o.NextOffer), &o.Live, &o.AfterCancel, (*text)(&o.token))
 	return o, err
 }
 
@@ -123,14 +123,14 @@ const (
 				summa, valuuta, viitenumber, maksevormi_url, noue_edastatud)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id)
 		INSERT INTO atis.adapter_order (order_id, asked_amount, asked_currency, started, init_deadline, next_check_at, attempts, lists,
-			not_found_at, reverted_at, mismatch, accepted_by, fault, duplicate_of, completion_id, offer_attempt, next_offer_at, attempt_of,
+			not_found_at, reverted_at, mismatch, accepted_by, fault, duplicate_of, completion_id, offer_attempt, next_offer_at, attempt_of, after_cancel,
 			lease_token, lease_until)
-		SELECT id, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30 FROM t RETURNING order_id`
+		SELECT id, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31 FROM t RETURNING order_id`
 	updateOrderAT = `UPDATE atis.maksemooduli_tellimused SET teate_id = $1, tellimuse_id = $2, tellimuse_seisund_kl = $3, loodud = $4,
 		aegub = $5, lopetatud = $6, summa = $7, valuuta = $8, viitenumber = $9, maksevormi_url = $10, noue_edastatud = $11 WHERE id = $12`
 	updateOrderOurs = `UPDATE atis.adapter_order SET asked_amount = $1, asked_currency = $2, started = $3, init_deadline = $4, next_check_at = $5,
 		attempts = $6, lists = $7, not_found_at = $8, reverted_at = $9, mismatch = $10, accepted_by = $11, fault = $12, duplicate_of = $13,
-		completion_id = $14, offer_attempt = $15, next_offer_at = $16, attempt_of = $17 WHERE order_id = $18`
+		completion_id = $14, offer_attempt = $15, next_offer_at = $16, attempt_of = $17, after_cancel = $18 WHERE order_id = $19`
 )
 
 // columnsAT are the values of AT's table, in the order of its statements.
@@ -147,7 +147,7 @@ func columnsOurs(o order.Order) []any {
 	}
 	return []any{money(o.AskedAmount), word(o.AskedCurrency), moment(o.Started), moment(o.InitDeadline), moment(o.NextCheck), o.Attempts, o.Lists,
 		moment(o.NotFoundAt), moment(o.RevertedAt), o.Mismatch, word(o.AcceptedBy), word(o.Fault), reference(o.DuplicateOf),
-		word(o.CompletionID), o.OfferAttempt, moment(o.NextOffer), attemptOf}
+		word(o.CompletionID), o.OfferAttempt, moment(o.NextOffer), attemptOf, o.AfterCancel}
 }
 
 // checkOrder names the field that its column cannot hold.

@@ -3,9 +3,9 @@
 //
 // Tables stand in schema atis. Those of AT keep their Estonian names (EMTA §3), those of our own
 // begin with adapter_. Transactions are READ COMMITTED and serialise by locks, always taken in this
-// order: the announcement (Start, Change) or EMTA's id (Notified), rows of orders, rows of notifications,
-// the end of the feed; a change of mandates takes those that mandatechange.go lists. What the server undoes to end a
-// deadlock is done anew.
+// order: the places of background work (TakeOrders), the announcement (Start, Change) or EMTA's id (Notified), rows of orders, rows
+// of notifications, the end of the feed; a change of mandates takes those that mandatechange.go lists. What the server undoes to
+// end a deadlock is done anew.
 //
 // A method that returns an error of the connection may have committed: whoever called decides again
 // from what is stored.

@@ -109,7 +109,7 @@ func serves(t *testing.T, address, user string, want int64) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, want, written.ID)
-	taken, err := s.TakeOrders(t.Context(), noon, order.Lease{Token: "b", Until: noon.Add(time.Minute)}, 1)
+	taken, err := s.TakeOrders(t.Context(), noon, order.Lease{Token: "b", Until: noon.Add(time.Minute)}, 1, 1000)
 	require.NoError(t, err)
 	require.Len(t, taken, 1)
 	taken[0].State, taken[0].EMTAOrderID, taken[0].NextCheck = order.Completed, time.Now().String(), time.Time{}

@@ -160,7 +160,7 @@ func check(c order.Change) error {
 	}
 	var err error
 	for _, n := range c.Notifications {
-		err = errors.Join(err, checkMoment(n.NotifiedAt), checkMoment(n.NextCheck))
+		err = errors.Join(err, checkMoment(n.NotifiedAt), checkMoment(n.NextCheck), checkMoment(n.ParkedAt))
 	}
 	for _, e := range c.Log {
 		err = errors.Join(err, checkMoment(e.At))

@@ -107,6 +107,8 @@ const counts = `SELECT
 	(SELECT count(*) FROM krediitkaardi_teavitused n WHERE n.toodeldud = 0
 		AND NOT EXISTS (SELECT 1 FROM maksemooduli_tellimused t WHERE t.tellimuse_id = n.tellimuse_id))`
 
+// known counts nothing where an order has the id: then nobody needs to know, and there may be thousands.
+
 func known(ctx context.Context, tx transaction, emtaOrderID string) (order.Known, error) {
 	var k order.Known
 	o, err := findOrderByEMTA(ctx, tx, emtaOrderID)
@@ -118,6 +120,9 @@ func known(ctx context.Context, tx transaction, emtaOrderID string) (order.Known
 	}
 	if k.Open, err = openNotification(ctx, tx, emtaOrderID); err != nil {
 		return k, err
+	}
+	if k.Order != nil {
+		return k, nil
 	}
 	if err := tx.QueryRowContext(ctx, counts).Scan(&k.Creating, &k.OpenUnknown); err != nil {
 		return k, fmt.Errorf("count what is open: %w", err)

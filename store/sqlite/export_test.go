@@ -40,7 +40,8 @@ func Queries() map[string]string {
 	queries := map[string]string{
 		"orderByID": orderByID, "orderByEMTA": orderByEMTA, "ordersOf": ordersOf,
 		"updateOrderAT": updateOrderAT, "updateOrderOurs": updateOrderOurs,
-		"notificationByID": notificationByID, "notificationByEMTA": notificationByEMTA, "counts": counts,
+		"notificationByID": notificationByID, "notificationByEMTA": notificationByEMTA, "counts": counts, "liveLeases": liveLeases,
+		"parkedNotifications": parkedNotifications, "notificationAuditsOf": notificationAuditsOf,
 		"updateNotificationAT": updateNotificationAT, "updateNotificationOurs": updateNotificationOurs,
 		"dueOrders": dueOrders, "dueNotifications": dueNotifications, "freeOrder": freeOrder, "dueOffers": dueOffers,
 		"eventsAfter": eventsAfter, "lastEvent": lastEvent, "dueDeliveries": dueDeliveries, "takeDelivery": takeDelivery,
@@ -48,9 +49,9 @@ func Queries() map[string]string {
 		"logOf": logOf, "suspicionsOf": suspicionsOf, "auditsOf": auditsOf, "openFigures": openFigures,
 	}
 	for _, l := range []leased{orderLease, notificationLease} {
-		queries[l.noun+" held"], queries[l.noun+" take"], queries[l.noun+" release"] = l.held, l.take, l.release
-		if l.renew != "" {
-			queries[l.noun+" renew"] = l.renew
+		queries[l.noun+" held"], queries[l.noun+" take due"], queries[l.noun+" release"], queries[l.noun+" renew"] = l.held, l.takeDue, l.release, l.renew
+		if l.take != "" {
+			queries[l.noun+" take"] = l.take
 		}
 	}
 	for i, f := range []order.Filter{{}, {AnnouncementID: 1}, {EMTAOrderID: "x"}, {State: order.Created}, {AnnouncementID: 1, EMTAOrderID: "x", State: order.Created}} {

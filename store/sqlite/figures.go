@@ -15,6 +15,8 @@ const (
 		(SELECT min(next_check_at) FROM adapter_order WHERE next_check_at <= ?1),
 		(SELECT count(*) FROM krediitkaardi_teavitused WHERE toodeldud = 0),
 		(SELECT min(teavituse_aeg) FROM krediitkaardi_teavitused INDEXED BY krediitkaardi_teavitused_tootlemata WHERE toodeldud = 0),
+		(SELECT count(*) FROM adapter_notification a CROSS JOIN krediitkaardi_teavitused n ON n.id = a.notification_id
+			WHERE a.parked_at IS NOT NULL AND n.toodeldud = 0),
 		(SELECT count(*) FROM maksemooduli_tellimused t JOIN adapter_order a ON a.order_id = t.id
 			WHERE t.tellimuse_seisund_kl = 'T' AND t.noue_edastatud = 0 AND a.offer_attempt > 0),
 		(SELECT count(*) FROM adapter_order WHERE mismatch = 1)`
@@ -40,7 +42,7 @@ func (s *Store) Figures(ctx context.Context, now time.Time) (order.Figures, erro
 		return order.Figures{}, fmt.Errorf("count orders by state: %w", err)
 	}
 	err = tx.QueryRowContext(ctx, openFigures, instant(now)).Scan(&f.DueOrders, (*instant)(&f.OldestDue),
-		&f.OpenNotifications, (*instant)(&f.OldestOpen), &f.UnclaimedOrders, &f.Mismatches)
+		&f.OpenNotifications, (*instant)(&f.OldestOpen), &f.Parked, &f.UnclaimedOrders, &f.Mismatches)
 	if err != nil {
 		return order.Figures{}, fmt.Errorf("count what is open: %w", err)
 	}

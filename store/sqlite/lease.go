@@ -17,6 +17,7 @@ type leased struct {
 	noun    string
 	held    string // is the row's token ?
 	take    string
+	takeDue string // the same by background work
 	renew   string
 	release string
 }
@@ -25,14 +26,16 @@ var (
 	orderLease = leased{
 		noun:    "order",
 		held:    `SELECT EXISTS (SELECT 1 FROM adapter_order WHERE order_id = ? AND lease_token = ?)`,
-		take:    `UPDATE adapter_order SET lease_token = ?, lease_until = ? WHERE order_id = ?`,
+		take:    `UPDATE adapter_order SET lease_token = ?, lease_until = ?, lease_background = 0 WHERE order_id = ?`,
+		takeDue: `UPDATE adapter_order SET lease_token = ?, lease_until = ?, lease_background = 1 WHERE order_id = ?`,
 		renew:   `UPDATE adapter_order SET lease_until = ? WHERE order_id = ? AND lease_token = ?`,
-		release: `UPDATE adapter_order SET lease_token = NULL, lease_until = NULL WHERE order_id = ? AND lease_token = ?`,
+		release: `UPDATE adapter_order SET lease_token = NULL, lease_until = NULL, lease_background = 0 WHERE order_id = ? AND lease_token = ?`,
 	}
 	notificationLease = leased{
 		noun:    "notification",
 		held:    `SELECT EXISTS (SELECT 1 FROM adapter_notification WHERE notification_id = ? AND lease_token = ?)`,
-		take:    `UPDATE adapter_notification SET lease_token = ?, lease_until = ? WHERE notification_id = ?`,
+		takeDue: `UPDATE adapter_notification SET lease_token = ?, lease_until = ? WHERE notification_id = ?`,
+		renew:   `UPDATE adapter_notification SET lease_until = ? WHERE notification_id = ? AND lease_token = ?`,
 		release: `UPDATE adapter_notification SET lease_token = NULL, lease_until = NULL WHERE notification_id = ? AND lease_token = ?`,
 	}
 )
@@ -60,11 +63,26 @@ func checkLease(ctx context.Context, tx transaction, l leased, id int64, token s
 	return nil
 }
 
-func setLease(ctx context.Context, tx transaction, l leased, id int64, lease order.Lease) error {
-	if _, err := tx.ExecContext(ctx, l.take, lease.Token, instant(lease.Until), id); err != nil {
+// setLease leases a row by one of the statements that take.
+func setLease(ctx context.Context, tx transaction, l leased, take string, id int64, lease order.Lease) error {
+	if _, err := tx.ExecContext(ctx, take, lease.Token, instant(lease.Until), id); err != nil {
 		return wrap(err, fmt.Sprintf("lease %s %d", l.noun, id))
 	}
 	return nil
+}
+
+// renew moves the end of a lease that is still held, else order.ErrLeaseLost.
+func (s *Store) renew(ctx context.Context, l leased, id int64, lease order.Lease) error {
+	return s.transact(ctx, func(tx transaction) error {
+		held, err := changed(tx.ExecContext(ctx, l.renew, instant(lease.Until), id, lease.Token))
+		if err != nil {
+			return wrap(err, fmt.Sprintf("renew the lease of %s %d", l.noun, id))
+		}
+		if !held {
+			return fmt.Errorf("%s %d: %w", l.noun, id, order.ErrLeaseLost)
+		}
+		return nil
+	})
 }
 
 func (s *Store) release(ctx context.Context, l leased, id int64, token string) error {
@@ -91,43 +109,38 @@ const (
 	dueOffers = `SELECT order_id FROM adapter_order WHERE next_offer_at <= ? ORDER BY next_offer_at, order_id LIMIT ?`
 )
 
+// liveLeases are those of background work that last.
+const liveLeases = `SELECT (SELECT count(*) FROM adapter_order WHERE lease_background = 1 AND lease_until > ?1)
+	+ (SELECT count(*) FROM adapter_notification WHERE lease_token IS NOT NULL AND lease_until > ?1)`
+
 // TakeOrders leases due orders; see order.Store. A limit of 0 or less takes none.
-func (s *Store) TakeOrders(ctx context.Context, now time.Time, lease order.Lease, limit int) ([]order.Order, error) {
-	if err := checkToken(lease.Token); err != nil {
-		return nil, err
-	}
-	var taken []order.Order
-	err := s.transact(ctx, func(tx transaction) error {
-		rows, err := tx.QueryContext(ctx, dueOrders, instant(now), instant(now), max(limit, 0))
-		if taken, err = collect(rows, err, scanOrder); err != nil {
-			return fmt.Errorf("search due orders: %w", err)
-		}
-		for _, o := range taken {
-			if err := setLease(ctx, tx, orderLease, o.ID, lease); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return taken, nil
+func (s *Store) TakeOrders(ctx context.Context, now time.Time, lease order.Lease, limit, places int) ([]order.Order, error) {
+	return take(ctx, s, orderLease, dueOrders, now, lease, limit, places, scanOrder, func(o order.Order) int64 { return o.ID })
 }
 
 // TakeNotifications leases due notifications; see order.Store. A limit of 0 or less takes none.
-func (s *Store) TakeNotifications(ctx context.Context, now time.Time, lease order.Lease, limit int) ([]order.Notification, error) {
+func (s *Store) TakeNotifications(ctx context.Context, now time.Time, lease order.Lease, limit, places int) ([]order.Notification, error) {
+	return take(ctx, s, notificationLease, dueNotifications, now, lease, limit, places, scanNotification, func(n order.Notification) int64 { return n.ID })
+}
+
+// take leases due rows as long as there are places.
+func take[T any](ctx context.Context, s *Store, l leased, due string, now time.Time, lease order.Lease, limit, places int,
+	scan func(row) (T, error), id func(T) int64) ([]T, error) {
 	if err := checkToken(lease.Token); err != nil {
 		return nil, err
 	}
-	var taken []order.Notification
+	var taken []T
 	err := s.transact(ctx, func(tx transaction) error {
-		rows, err := tx.QueryContext(ctx, dueNotifications, instant(now), instant(now), max(limit, 0))
-		if taken, err = collect(rows, err, scanNotification); err != nil {
-			return fmt.Errorf("search due notifications: %w", err)
+		var live int
+		if err := tx.QueryRowContext(ctx, liveLeases, instant(now)).Scan(&live); err != nil {
+			return fmt.Errorf("count leases: %w", err)
 		}
-		for _, n := range taken {
-			if err := setLease(ctx, tx, notificationLease, n.ID, lease); err != nil {
+		rows, err := tx.QueryContext(ctx, due, instant(now), instant(now), max(0, min(limit, places-live)))
+		if taken, err = collect(rows, err, scan); err != nil {
+			return fmt.Errorf("search a due %s: %w", l.noun, err)
+		}
+		for _, t := range taken {
+			if err := setLease(ctx, tx, l, l.takeDue, id(t), lease); err != nil {
 				return err
 			}
 		}
@@ -157,7 +170,7 @@ func (s *Store) TakeOrder(ctx context.Context, id int64, now time.Time, lease or
 		if !free {
 			return fmt.Errorf("order %d: %w", id, order.ErrLeaseLost)
 		}
-		return setLease(ctx, tx, orderLease, id, lease)
+		return setLease(ctx, tx, orderLease, orderLease.take, id, lease)
 	})
 	if err != nil {
 		return order.Order{}, err
@@ -167,16 +180,12 @@ func (s *Store) TakeOrder(ctx context.Context, id int64, now time.Time, lease or
 
 // RenewOrder moves the end of a lease that is still held, else order.ErrLeaseLost.
 func (s *Store) RenewOrder(ctx context.Context, id int64, lease order.Lease) error {
-	return s.transact(ctx, func(tx transaction) error {
-		held, err := changed(tx.ExecContext(ctx, orderLease.renew, instant(lease.Until), id, lease.Token))
-		if err != nil {
-			return wrap(err, fmt.Sprintf("renew the lease of order %d", id))
-		}
-		if !held {
-			return fmt.Errorf("order %d: %w", id, order.ErrLeaseLost)
-		}
-		return nil
-	})
+	return s.renew(ctx, orderLease, id, lease)
+}
+
+// RenewNotification moves the end of a lease that is still held, else order.ErrLeaseLost.
+func (s *Store) RenewNotification(ctx context.Context, id int64, lease order.Lease) error {
+	return s.renew(ctx, notificationLease, id, lease)
 }
 
 // ReleaseOrder gives a lease back; one that is no longer held is no error.

@@ -21,16 +21,17 @@ type Migration struct {
 	Applied bool
 }
 
-// columnsMigration is a step that is not plain SQL: SQLite has no ADD COLUMN IF NOT EXISTS.
-const columnsMigration = "00002_columns.go"
+// columnsMigration is a step that is not plain SQL, by its number: SQLite has no ADD COLUMN IF NOT EXISTS.
+const columnsMigration = "%05d_columns.go"
 
 func (s *Store) migrator() (*goose.Provider, error) {
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: migrations: %w", err)
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.write, folder,
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.write, folder, goose.WithAllowOutofOrder(true), // a step with a lower number may come with a later version
 		goose.WithGoMigrations(goose.NewGoMigration(2, &goose.GoFunc{RunTx: addColumns}, nil),
+			goose.NewGoMigration(4, &goose.GoFunc{RunTx: addColumnsOfOurs}, nil),
 			goose.NewGoMigration(21, &goose.GoFunc{RunTx: addMandateColumns}, nil)))
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: migrations: %w", err)
@@ -80,10 +81,10 @@ func name(s *goose.Source) string {
 	case s.Version == 21:
 		return mandateColumnsMigration
 	}
-	return columnsMigration
+	return fmt.Sprintf(columnsMigration, s.Version)
 }
 
-// column is a column of a table of AT's, as added to a table that was there without it.
+// column is a column as added to a table that was there without it.
 type column struct{ table, name, declared string }
 
 // columnsOfAT are what 00001_tables.sql creates, without what ADD COLUMN does not allow.
@@ -117,6 +118,20 @@ func columnsOfAT() []column {
 		{log, "tegevus", "TEXT"},
 		{log, "teade", "TEXT"},
 	}
+}
+
+// columnsOfOurs came with version 4: which leases are those of background work, of which there may be so many at a time; whether an
+// order had been cancelled before it was completed; since when a notification is parked.
+func columnsOfOurs() []column {
+	return []column{
+		{"adapter_order", "lease_background", "INTEGER NOT NULL DEFAULT 0 CHECK (lease_background IN (0, 1))"},
+		{"adapter_order", "after_cancel", "INTEGER NOT NULL DEFAULT 0 CHECK (after_cancel IN (0, 1))"},
+		{"adapter_notification", "parked_at", "TEXT"},
+	}
+}
+
+func addColumnsOfOurs(ctx context.Context, tx *sql.Tx) error {
+	return addMissing(ctx, tx, columnsOfOurs())
 }
 
 // addColumns adds what AT's tables of orders lack.

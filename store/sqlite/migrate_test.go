@@ -15,8 +15,8 @@ import (
 	"ametlikudteadaanded.ee/adapter/store/sqlite"
 )
 
-var allMigrations = []string{"00001_tables.sql", "00002_columns.go", "00003_indexes.sql", "00007_settings.sql", "00008_security_log.sql",
-	"00020_mandates.sql", "00021_mandate_columns.go", "00022_schedule.sql"}
+var allMigrations = []string{"00001_tables.sql", "00002_columns.go", "00003_indexes.sql", "00004_columns.go", "00005_indexes.sql",
+	"00007_settings.sql", "00008_security_log.sql", "00020_mandates.sql", "00021_mandate_columns.go", "00022_schedule.sql"}
 
 func TestMigrateTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "adapter.db")
@@ -127,7 +127,7 @@ func TestMigrateExisting(t *testing.T) {
 	require.Equal(t, "30.00", o.Amount.StringFixed(2))
 	require.True(t, o.NextCheck.IsZero(), "completed before our time")
 
-	due, err := s.TakeOrders(ctx, time.Now().Add(time.Hour), order.Lease{Token: "a", Until: time.Now()}, 10)
+	due, err := s.TakeOrders(ctx, time.Now().Add(time.Hour), order.Lease{Token: "a", Until: time.Now()}, 10, 1000)
 	require.NoError(t, err)
 	require.Len(t, due, 1, "what is open is due")
 	require.Equal(t, int64(7), due[0].ID)
@@ -229,4 +229,14 @@ func TestTwoProcesses(t *testing.T) {
 	read, err := b.Order(t.Context(), written.ID)
 	require.NoError(t, err)
 	require.Equal(t, 2*each, read.Attempts)
+}
+
+// TestMigrateLowerNumber has a step that comes with a later version than steps with greater numbers.
+func TestMigrateLowerNumber(t *testing.T) {
+	s := migrated(t, filepath.Join(t.TempDir(), "adapter.db"))
+	_, err := s.Writer().Exec(`DELETE FROM goose_db_version WHERE version_id IN (4, 5)`)
+	require.NoError(t, err)
+	names, err := s.Migrate(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"00004_columns.go", "00005_indexes.sql"}, names)
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // notificationColumns are what scanNotification reads, of AT's table n and our table a.
-const notificationColumns = `n.id, n.tellimuse_id, n.teavituse_aeg, n.toodeldud, n.vastus, n.saatmise_kordi, n.viga, a.next_check_at`
+const notificationColumns = `n.id, n.tellimuse_id, n.teavituse_aeg, n.toodeldud, n.vastus, n.saatmise_kordi, n.viga, a.next_check_at, a.parked_at`
 
 const selectNotification = `SELECT ` + notificationColumns + `
 	FROM krediitkaardi_teavitused n JOIN adapter_notification a ON a.notification_id = n.id`
@@ -18,12 +18,16 @@ const selectNotification = `SELECT ` + notificationColumns + `
 const (
 	notificationByID   = selectNotification + ` WHERE n.id = ?`
 	notificationByEMTA = selectNotification + ` WHERE n.tellimuse_id = ? AND n.toodeldud = 0`
+
+	parkedNotifications = `SELECT ` + notificationColumns + `
+		FROM adapter_notification a CROSS JOIN krediitkaardi_teavitused n ON n.id = a.notification_id
+		WHERE a.parked_at IS NOT NULL AND a.notification_id > ? AND n.toodeldud = 0 ORDER BY a.notification_id LIMIT ?`
 )
 
 func scanNotification(r row) (order.Notification, error) {
 	var n order.Notification
 	err := r.Scan(&n.ID, (*text)(&n.EMTAOrderID), (*instant)(&n.NotifiedAt), (*flag)(&n.Processed), (*text)(&n.Answer),
-		(*count)(&n.Attempts), (*text)(&n.Failure), (*instant)(&n.NextCheck))
+		(*count)(&n.Attempts), (*text)(&n.Failure), (*instant)(&n.NextCheck), (*instant)(&n.ParkedAt))
 	return n, err
 }
 
@@ -37,6 +41,16 @@ func (s *Store) OpenNotification(ctx context.Context, emtaOrderID string) (order
 		return order.Notification{}, fmt.Errorf("read an open notification: %w", order.ErrNotFound)
 	}
 	return *n, nil
+}
+
+// ParkedNotifications returns a page of what waits for a person; see order.Store.
+func (s *Store) ParkedNotifications(ctx context.Context, after int64, limit int) ([]order.Notification, error) {
+	rows, err := s.read.QueryContext(ctx, parkedNotifications, after, max(limit, 0))
+	list, err := collect(rows, err, scanNotification)
+	if err != nil {
+		return nil, fmt.Errorf("list parked notifications: %w", err)
+	}
+	return list, nil
 }
 
 // openNotification returns nil where there is none.
@@ -65,10 +79,10 @@ func findNotification(ctx context.Context, q querier, id int64) (order.Notificat
 const (
 	insertNotificationAT = `INSERT INTO krediitkaardi_teavitused (tellimuse_id, teavituse_aeg, toodeldud, vastus, saatmise_kordi, viga)
 		VALUES (?, ?, ?, ?, ?, ?)`
-	insertNotificationOurs = `INSERT INTO adapter_notification (next_check_at, notification_id) VALUES (?, ?)`
+	insertNotificationOurs = `INSERT INTO adapter_notification (next_check_at, parked_at, notification_id) VALUES (?, ?, ?)`
 	updateNotificationAT   = `UPDATE krediitkaardi_teavitused SET tellimuse_id = ?, teavituse_aeg = ?, toodeldud = ?, vastus = ?, saatmise_kordi = ?, viga = ?
 		WHERE id = ?`
-	updateNotificationOurs = `UPDATE adapter_notification SET next_check_at = ? WHERE notification_id = ?`
+	updateNotificationOurs = `UPDATE adapter_notification SET next_check_at = ?, parked_at = ? WHERE notification_id = ?`
 )
 
 // writeNotification inserts a notification without ID and writes any other whole, save its lease.
@@ -80,7 +94,7 @@ func writeNotification(ctx context.Context, tx transaction, n order.Notification
 	doing := fmt.Sprintf("update notification %d", n.ID)
 	found, err := changed(tx.ExecContext(ctx, updateNotificationAT, append(columns, n.ID)...))
 	if err == nil && found {
-		found, err = changed(tx.ExecContext(ctx, updateNotificationOurs, instant(n.NextCheck), n.ID))
+		found, err = changed(tx.ExecContext(ctx, updateNotificationOurs, instant(n.NextCheck), instant(n.ParkedAt), n.ID))
 	}
 	if err != nil {
 		return wrap(err, doing)
@@ -101,7 +115,7 @@ func insertNotification(ctx context.Context, tx transaction, columns []any, n or
 	if err != nil {
 		return wrap(err, doing)
 	}
-	if _, err := tx.ExecContext(ctx, insertNotificationOurs, instant(n.NextCheck), id); err != nil {
+	if _, err := tx.ExecContext(ctx, insertNotificationOurs, instant(n.NextCheck), instant(n.ParkedAt), id); err != nil {
 		return wrap(err, doing)
 	}
 	return nil

@@ -14,7 +14,7 @@ const orderColumns = `t.id, t.teate_id, t.tellimuse_id, t.tellimuse_seisund_kl, 
 	t.summa, t.valuuta, t.viitenumber, t.maksevormi_url, t.noue_edastatud,
 	a.asked_amount, a.asked_currency, a.started, a.init_deadline, a.next_check_at, a.attempts, a.lists,
 	a.not_found_at, a.reverted_at, a.mismatch, a.accepted_by, a.fault, a.duplicate_of, a.completion_id,
-	a.offer_attempt, a.next_offer_at, a.attempt_of IS NOT NULL`
+	a.offer_attempt, a.next_offer_at, a.attempt_of IS NOT NULL, a.after_cancel`
 
 const selectOrder = `SELECT ` + orderColumns + `
 	FROM maksemooduli_tellimused t JOIN adapter_order a ON a.order_id = t.id`
@@ -33,7 +33,7 @@ func scanOrder(r row) (order.Order, error) {
 		(*amount)(&o.AskedAmount), (*text)(&o.AskedCurrency), (*instant)(&o.Started), (*instant)(&o.InitDeadline),
 		(*instant)(&o.NextCheck), &o.Attempts, &o.Lists,
 		(*instant)(&o.NotFoundAt), (*instant)(&o.RevertedAt), (*flag)(&o.Mismatch), (*text)(&o.AcceptedBy), (*text)(&o.Fault),
-		(*key)(&o.DuplicateOf), (*text)(&o.CompletionID), &o.OfferAttempt, (*instant)(&o.NextOffer), &o.Live)
+		(*key)(&o.DuplicateOf), (*text)(&o.CompletionID), &o.OfferAttempt, (*instant)(&o.NextOffer), &o.Live, (*flag)(&o.AfterCancel))
 	return o, err
 }
 
@@ -112,13 +112,13 @@ const (
 	insertOrderAT = `INSERT INTO maksemooduli_tellimused (teate_id, tellimuse_id, tellimuse_seisund_kl, loodud, aegub, lopetatud,
 		summa, valuuta, viitenumber, maksevormi_url, noue_edastatud) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	insertOrderOurs = `INSERT INTO adapter_order (asked_amount, asked_currency, started, init_deadline, next_check_at, attempts, lists,
-		not_found_at, reverted_at, mismatch, accepted_by, fault, duplicate_of, completion_id, offer_attempt, next_offer_at, attempt_of,
-		order_id, lease_token, lease_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		not_found_at, reverted_at, mismatch, accepted_by, fault, duplicate_of, completion_id, offer_attempt, next_offer_at, attempt_of, after_cancel,
+		order_id, lease_token, lease_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	updateOrderAT = `UPDATE maksemooduli_tellimused SET teate_id = ?, tellimuse_id = ?, tellimuse_seisund_kl = ?, loodud = ?, aegub = ?, lopetatud = ?,
 		summa = ?, valuuta = ?, viitenumber = ?, maksevormi_url = ?, noue_edastatud = ? WHERE id = ?`
 	updateOrderOurs = `UPDATE adapter_order SET asked_amount = ?, asked_currency = ?, started = ?, init_deadline = ?, next_check_at = ?, attempts = ?, lists = ?,
 		not_found_at = ?, reverted_at = ?, mismatch = ?, accepted_by = ?, fault = ?, duplicate_of = ?, completion_id = ?, offer_attempt = ?, next_offer_at = ?,
-		attempt_of = ? WHERE order_id = ?`
+		attempt_of = ?, after_cancel = ? WHERE order_id = ?`
 )
 
 // columnsAT are the values of AT's table, in the order of its statements.
@@ -135,7 +135,7 @@ func columnsOurs(o order.Order) []any {
 	}
 	return []any{amount(o.AskedAmount), text(o.AskedCurrency), instant(o.Started), instant(o.InitDeadline), instant(o.NextCheck), o.Attempts, o.Lists,
 		instant(o.NotFoundAt), instant(o.RevertedAt), flag(o.Mismatch), text(o.AcceptedBy), text(o.Fault), key(o.DuplicateOf),
-		text(o.CompletionID), o.OfferAttempt, instant(o.NextOffer), attemptOf}
+		text(o.CompletionID), o.OfferAttempt, instant(o.NextOffer), attemptOf, flag(o.AfterCancel)}
 }
 
 // checkOrder names the field that its column cannot hold.

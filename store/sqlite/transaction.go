@@ -31,7 +31,7 @@ func (c *committer) prepare() error {
 		savepoint, rollbackTo, releaseSavepoint,
 		orderByID, orderByEMTA, ordersOf, insertOrderAT, insertOrderOurs, updateOrderAT, updateOrderOurs,
 		notificationByEMTA, insertNotificationAT, insertNotificationOurs, updateNotificationAT, updateNotificationOurs, counts,
-		dueOrders, dueNotifications, dueDeliveries, orderLease.held, orderLease.take, freeOrder,
+		liveLeases, dueOrders, dueNotifications, dueDeliveries, orderLease.held, orderLease.take, orderLease.takeDue, freeOrder,
 		appendEvent, appendLog, takeDelivery,
 	} {
 		stmt, err := c.db.Prepare(query)

@@ -38,33 +38,33 @@ func testTakeOrders(t *testing.T, s Store) {
 	due(t, s, "emta-4", noon().Add(time.Microsecond))
 	due(t, s, "emta-5", time.Time{})
 
-	none, err := s.TakeOrders(t.Context(), noon(), forAMinute("z"), 0)
+	none, err := s.TakeOrders(t.Context(), noon(), forAMinute("z"), 0, many)
 	require.NoError(t, err)
 	require.Empty(t, none)
-	taken, err := s.TakeOrders(t.Context(), noon(), forAMinute("a"), 2)
+	taken, err := s.TakeOrders(t.Context(), noon(), forAMinute("a"), 2, many)
 	require.NoError(t, err)
 	requireIDs(t, taken, first.ID, second.ID)
 	requireOrder(t, first, taken[0])
-	taken, err = s.TakeOrders(t.Context(), noon(), forAMinute("a"), 2)
+	taken, err = s.TakeOrders(t.Context(), noon(), forAMinute("a"), 2, many)
 	require.NoError(t, err)
 	requireIDs(t, taken, third.ID)
-	_, err = s.TakeOrders(t.Context(), noon(), order.Lease{Until: noon().Add(time.Hour)}, 2)
+	_, err = s.TakeOrders(t.Context(), noon(), order.Lease{Until: noon().Add(time.Hour)}, 2, many)
 	require.Error(t, err, "a lease that nobody could hold")
 }
 
 func testLeaseExpiry(t *testing.T, s Store) {
 	ctx := t.Context()
 	o := due(t, s, "emta-1", noon())
-	_, err := s.TakeOrders(ctx, noon(), forAMinute("a"), 1)
+	_, err := s.TakeOrders(ctx, noon(), forAMinute("a"), 1, many)
 	require.NoError(t, err)
-	taken, err := s.TakeOrders(ctx, noon().Add(time.Minute-time.Microsecond), forAMinute("b"), 1)
+	taken, err := s.TakeOrders(ctx, noon().Add(time.Minute-time.Microsecond), forAMinute("b"), 1, many)
 	require.NoError(t, err)
 	require.Empty(t, taken)
 
 	// It ran out; as nobody took it, the holder may still write.
 	_, err = s.Change(ctx, o.ID, "a", nothing)
 	require.NoError(t, err)
-	taken, err = s.TakeOrders(ctx, noon().Add(time.Minute), order.Lease{Token: "b", Until: noon().Add(time.Hour)}, 1)
+	taken, err = s.TakeOrders(ctx, noon().Add(time.Minute), order.Lease{Token: "b", Until: noon().Add(time.Hour)}, 1, many)
 	require.NoError(t, err)
 	requireIDs(t, taken, o.ID)
 
@@ -87,10 +87,10 @@ func testLeaseRenew(t *testing.T, s Store) {
 	o := due(t, s, "emta-1", noon())
 	require.ErrorIs(t, s.RenewOrder(ctx, o.ID, forAMinute("a")), order.ErrLeaseLost)
 	require.ErrorIs(t, s.RenewOrder(ctx, o.ID, order.Lease{Until: noon()}), order.ErrLeaseLost, "an empty token holds nothing")
-	_, err := s.TakeOrders(ctx, noon(), forAMinute("a"), 1)
+	_, err := s.TakeOrders(ctx, noon(), forAMinute("a"), 1, many)
 	require.NoError(t, err)
 	require.NoError(t, s.RenewOrder(ctx, o.ID, order.Lease{Token: "a", Until: noon().Add(time.Hour)}))
-	taken, err := s.TakeOrders(ctx, noon().Add(time.Minute), order.Lease{Token: "b", Until: noon().Add(time.Hour)}, 1)
+	taken, err := s.TakeOrders(ctx, noon().Add(time.Minute), order.Lease{Token: "b", Until: noon().Add(time.Hour)}, 1, many)
 	require.NoError(t, err)
 	require.Empty(t, taken)
 	require.ErrorIs(t, s.RenewOrder(ctx, o.ID, forAMinute("b")), order.ErrLeaseLost)
@@ -99,7 +99,7 @@ func testLeaseRenew(t *testing.T, s Store) {
 func testLeaseRelease(t *testing.T, s Store) {
 	ctx := t.Context()
 	o := due(t, s, "emta-1", noon())
-	_, err := s.TakeOrders(ctx, noon(), forAMinute("a"), 1)
+	_, err := s.TakeOrders(ctx, noon(), forAMinute("a"), 1, many)
 	require.NoError(t, err)
 	require.NoError(t, s.ReleaseOrder(ctx, o.ID, "b"))
 	require.NoError(t, s.ReleaseOrder(ctx, o.ID, ""))
@@ -110,7 +110,7 @@ func testLeaseRelease(t *testing.T, s Store) {
 	require.NoError(t, s.ReleaseOrder(ctx, o.ID+1, "a"))
 	_, err = s.Change(ctx, o.ID, "a", nothing)
 	require.ErrorIs(t, err, order.ErrLeaseLost)
-	taken, err := s.TakeOrders(ctx, noon(), forAMinute("b"), 1)
+	taken, err := s.TakeOrders(ctx, noon(), forAMinute("b"), 1, many)
 	require.NoError(t, err)
 	requireIDs(t, taken, o.ID)
 }
@@ -136,11 +136,11 @@ func testTakeOrder(t *testing.T, s Store) {
 func testLeaseKept(t *testing.T, s Store) {
 	ctx := t.Context()
 	o := due(t, s, "emta-1", noon())
-	_, err := s.TakeOrders(ctx, noon(), forAMinute("a"), 1)
+	_, err := s.TakeOrders(ctx, noon(), forAMinute("a"), 1, many)
 	require.NoError(t, err)
 	write(t, s, o.ID, order.Change{Orders: []order.Order{o}})
 	notify(t, s, "emta-1", noon())
-	taken, err := s.TakeOrders(ctx, noon(), forAMinute("b"), 1)
+	taken, err := s.TakeOrders(ctx, noon(), forAMinute("b"), 1, many)
 	require.NoError(t, err)
 	require.Empty(t, taken)
 	_, err = s.Change(ctx, o.ID, "a", nothing)
@@ -159,7 +159,7 @@ func testTakersDisjoint(t *testing.T, s Store) {
 		wait.Go(func() {
 			token := fmt.Sprintf("taker-%d", i)
 			for {
-				taken, err := s.TakeOrders(t.Context(), noon(), forAMinute(token), 4)
+				taken, err := s.TakeOrders(t.Context(), noon(), forAMinute(token), 4, many)
 				if err != nil || len(taken) == 0 {
 					if err != nil {
 						t.Error(err)

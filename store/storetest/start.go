@@ -59,14 +59,14 @@ func testStartLease(t *testing.T, s Store) {
 	require.NoError(t, err)
 	require.Zero(t, o.ID, "the caller's order is left alone")
 
-	taken, err := s.TakeOrders(ctx, noon(), forAMinute("b"), 10)
+	taken, err := s.TakeOrders(ctx, noon(), forAMinute("b"), 10, many)
 	require.NoError(t, err)
 	require.Empty(t, taken)
 	_, err = s.Change(ctx, written.ID, "b", nothing)
 	require.ErrorIs(t, err, order.ErrLeaseLost)
 	_, err = s.Change(ctx, written.ID, "a", nothing)
 	require.NoError(t, err)
-	taken, err = s.TakeOrders(ctx, noon().Add(time.Minute), order.Lease{Token: "b", Until: noon().Add(2 * time.Minute)}, 10)
+	taken, err = s.TakeOrders(ctx, noon().Add(time.Minute), order.Lease{Token: "b", Until: noon().Add(2 * time.Minute)}, 10, many)
 	require.NoError(t, err)
 	requireIDs(t, taken, written.ID)
 

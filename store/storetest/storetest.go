@@ -37,6 +37,8 @@ func Run(t *testing.T, open func(tb testing.TB) Store) {
 		{"change", changeTests()},
 		{"notification", notificationTests()},
 		{"lease", leaseTests()},
+		{"place", placeTests()},
+		{"parked", parkedTests()},
 		{"offer", offerTests()},
 		{"event", eventTests()},
 		{"setting", settingTests()},
@@ -70,6 +72,9 @@ func forAMinute(token string) order.Lease {
 	return order.Lease{Token: token, Until: noon().Add(time.Minute)}
 }
 
+// many is a number of places that leaves some to everybody.
+const many = 1000
+
 // creating is an order as it is started, of 30 euros, live and due in ten seconds.
 func creating(announcementID int64) order.Order {
 	return order.Order{
@@ -98,7 +103,7 @@ func full(announcementID int64, emtaOrderID string) order.Order {
 		ReferenceNumber: "2900082335", PaymentURL: "https://pay.example/1?a=b&c=d", ClaimForwarded: true,
 		AskedAmount: decimal.RequireFromString("30.00"), AskedCurrency: "USD", Started: at(4), InitDeadline: at(5), Live: true,
 		NextCheck: at(6), Attempts: 7, Lists: 8, NotFoundAt: at(9), RevertedAt: at(10), Mismatch: true, AcceptedBy: "clerk",
-		Fault: "Viga: 400", DuplicateOf: 11, CompletionID: "completion-1", OfferAttempt: 12, NextOffer: at(13),
+		Fault: "Viga: 400", DuplicateOf: 11, CompletionID: "completion-1", OfferAttempt: 12, NextOffer: at(13), AfterCancel: true,
 	}
 }
 

@@ -168,7 +168,7 @@ func testLeaseBesideChange(t *testing.T, s Store) {
 				continue
 			}
 			token := fmt.Sprintf("worker-%d-%d", i, n)
-			taken, err := s.TakeOrders(t.Context(), noon(), forAMinute(token), 1)
+			taken, err := s.TakeOrders(t.Context(), noon(), forAMinute(token), 1, many)
 			if err != nil {
 				t.Error(err)
 			}

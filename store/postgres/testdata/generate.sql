@@ -29,5 +29,6 @@ SELECT 2 * o.id - 2 + n, 'event-' || o.id || '-' || n, 'order.completed', 'order
 
 INSERT INTO atis.adapter_suspicion (at, order_id, emta_order_id, reason) SELECT now(), 0, 'strange-' || i, 'stamp' FROM generate_series(1, @N / 10) AS i;
 INSERT INTO atis.adapter_audit (at, order_id, actor, action) SELECT now(), id, 'clerk', 'refresh' FROM atis.maksemooduli_tellimused WHERE id % 3 = 0;
+INSERT INTO atis.adapter_notification_audit (at, notification_id, actor, action) SELECT now(), id, 'clerk', 'retry' FROM atis.krediitkaardi_teavitused WHERE id % 3 = 0;
 
 VACUUM ANALYZE;
