@@ -87,8 +87,6 @@ func TestInternalAPIAsDescribed(t *testing.T) {
 	require.Equal(t, "EE60001019906", audits[0].Actor)
 	require.Contains(t, call(http.MethodPost, "/api/v1/parked-notifications/999/retry", ""), string(order.NotFound))
 	require.Equal(t, statusWarn, program.status(ctx).Checks["notifications:parked"][0].Status)
-	require.Contains(t, get("/api/v1/settings"), "levels")
-	require.Contains(t, call(http.MethodPatch, "/api/v1/settings"), "requestId", "a problem, without a body")
 	require.Empty(t, checker.Unseen())
 
 	// What the metrics page shows of the day.
