@@ -14,16 +14,21 @@ import (
 
 // logCommand works on the exchange log.
 type logCommand struct {
-	Verify logVerify `cmd:"" help:"Check that nothing in the exchange log was changed, removed, inserted or moved. Exit status 0: whole; 1: something is wrong; 2: it could not be read."`
+	Verify   logVerify   `cmd:"" help:"Check that nothing in the exchange log was changed, removed, inserted or moved. Exit status 0: whole; 1: something is wrong; 2: it could not be read."`
+	Export   logExport   `cmd:"" help:"Write a month of a system's exchange log out as a signed archive, and with --drop remove it from the log then."`
+	Show     logShow     `cmd:"" help:"Find exchanges in the log and its archives and show their messages."`
+	Evidence logEvidence `cmd:"" help:"Pack one exchange into a bundle that anybody can check with standard tools."`
 }
 
-// logVerify reads files; it needs neither the database nor a key for what is encrypted.
+// logVerify reads files, or the archives that are named; it needs neither the database nor a key for what is encrypted.
 type logVerify struct {
-	Config string   `type:"path" placeholder:"FILE" help:"Settings file, for log.dir and log.sealKey."`
-	Dir    string   `type:"path" placeholder:"FOLDER" help:"Folder of the log; default the settings' log.dir."`
-	System string   `placeholder:"NAME" help:"Only this system's."`
-	Key    []string `type:"path" placeholder:"FILE" help:"PEM file of an Ed25519 key, public or private, that signs seals; default the settings' log.sealKey."`
-	Head   []string `placeholder:"STREAM=SEQ:HASH" help:"A head that was kept elsewhere, such as emta/host/request=120:9f86d081884c7; the hash may be its beginning, of 8 digits at least."`
+	Archives []string `arg:"" optional:"" type:"path" placeholder:"FOLDER" help:"Archives of one or several months, or evidence that was unpacked; without any, the live log is checked."`
+	Cert     []string `type:"path" placeholder:"FILE" help:"PEM file with certificates that sign archives; default the settings' log.signingCert."`
+	Config   string   `type:"path" placeholder:"FILE" help:"Settings file, for log.dir and log.sealKey."`
+	Dir      string   `type:"path" placeholder:"FOLDER" help:"Folder of the log; default the settings' log.dir."`
+	System   string   `placeholder:"NAME" help:"Only this system's."`
+	Key      []string `type:"path" placeholder:"FILE" help:"PEM file of an Ed25519 key, public or private, that signs seals; default the settings' log.sealKey."`
+	Head     []string `placeholder:"STREAM=SEQ:HASH" help:"A head that was kept elsewhere, such as emta/host/request=120:9f86d081884c7; the hash may be its beginning, of 8 digits at least."`
 }
 
 // errVerify are the exit statuses of verify.
@@ -57,6 +62,13 @@ func (c *logVerify) Run(ctx context.Context) error {
 }
 
 func (c *logVerify) verify(ctx context.Context, s Log, out io.Writer) error {
+	trusted, err := Settings{Log: s}.trusted(c.Cert)
+	if err != nil {
+		return fmt.Errorf("--cert: %w", err)
+	}
+	if len(c.Archives) > 0 {
+		return verifyArchives(ctx, c.Archives, trusted, out)
+	}
 	folder, keys := s.Dir, c.Key
 	if c.Dir != "" {
 		folder = c.Dir
@@ -79,7 +91,12 @@ func (c *logVerify) verify(ctx context.Context, s Log, out io.Writer) error {
 		}
 		options.Heads = append(options.Heads, head)
 	}
-	return verifyLog(ctx, exchangelog.FileSource{Folder: folder, System: c.System}, options, out)
+	removed, err := removedMonths(ctx, exchangelog.NewFiles(folder, nil), c.System, trusted, out)
+	if err != nil {
+		return err
+	}
+	source := exchangelog.Continued{Source: exchangelog.FileSource{Folder: folder, System: c.System}, Removed: removed}
+	return verifyLog(ctx, source, options, out)
 }
 
 // verifyLog reports on a source, and on what cannot be known.

@@ -48,6 +48,7 @@ type Program struct {
 	sessions   *sessions
 	persons    persons
 	exchanges  *exchangeLog
+	retentions []schedule.Daily
 	sources    []statusSource // what the status page asks besides the database; set before the listeners serve
 	configured bool           // EMTA is
 	servers    []*server
@@ -336,6 +337,9 @@ func (p *Program) work() {
 	p.working.Go(func() { p.orders.Run(ctx) })
 	p.workOnMandates(ctx)
 	p.working.Go(func() { p.running.Run(ctx) })
+	for _, daily := range p.retentions {
+		p.working.Go(func() { daily.Run(ctx) })
+	}
 	logs, endLogs := context.WithCancel(context.Background())
 	p.endLogs = endLogs
 	p.working.Go(func() { p.security.Run(logs) })

@@ -152,15 +152,18 @@ type ClaimOffer struct {
 
 // Log is the application log and the exchange log.
 type Log struct {
-	Level     string               `yaml:"level" one:"debug,info,warn,error"` // what the application log holds; changes while running
-	Levels    map[string]string    `yaml:"levels"`                            // by component, `{order: debug}`; changes while running
-	PersonKey string               `yaml:"personKey" setting:"secret"`        // key of the hash that stands for a person in log lines, at least 32 characters. Set it, the same on all replicas, to follow a person's requests over replicas and restarts; without it one is made at each start
-	Dir       string               `yaml:"dir"`                               // folder of the exchange log's files
-	Replica   string               `yaml:"replica"`                           // this process among those that log to the same place; empty: the host's name, numbered where it is taken
-	SealKey   string               `yaml:"sealKey"`                           // PEM file of an Ed25519 private key that signs the exchange log's seals; empty: seals are not signed
-	MasterKey string               `yaml:"masterKey"`                         // file of master keys, each 32 bytes in Base64 on a line of its own, the newest first; content of the exchange log is then encrypted. Empty: it is not
-	Mask      LogMask              `yaml:"mask"`                              // what masked bodies are without
-	Systems   map[string]LogSystem `yaml:"systems"`                           // how each external system is logged: emta, paasuke, core; one that is not named keeps its default
+	Level       string               `yaml:"level" one:"debug,info,warn,error"` // what the application log holds; changes while running
+	Levels      map[string]string    `yaml:"levels"`                            // by component, `{order: debug}`; changes while running
+	PersonKey   string               `yaml:"personKey" setting:"secret"`        // key of the hash that stands for a person in log lines, at least 32 characters. Set it, the same on all replicas, to follow a person's requests over replicas and restarts; without it one is made at each start
+	Dir         string               `yaml:"dir"`                               // folder of the exchange log's files
+	Replica     string               `yaml:"replica"`                           // this process among those that log to the same place; empty: the host's name, numbered where it is taken
+	ArchiveDir  string               `yaml:"archiveDir"`                        // folder of the exchange log's archives
+	SigningKey  string               `yaml:"signingKey"`                        // PEM file of an RSA private key that signs archives and evidence; empty: none can be made
+	SigningCert string               `yaml:"signingCert"`                       // PEM file of its certificate; former ones may follow, so that what they signed is still believed
+	SealKey     string               `yaml:"sealKey"`                           // PEM file of an Ed25519 private key that signs the exchange log's seals; empty: seals are not signed
+	MasterKey   string               `yaml:"masterKey"`                         // file of master keys, each 32 bytes in Base64 on a line of its own, the newest first; content of the exchange log is then encrypted. Empty: it is not
+	Mask        LogMask              `yaml:"mask"`                              // what masked bodies are without
+	Systems     map[string]LogSystem `yaml:"systems"`                           // how each external system is logged: emta, paasuke, core; one that is not named keeps its default
 }
 
 // LogMask is what the exchange log's masked bodies are without, beside what is always masked.
@@ -171,9 +174,10 @@ type LogMask struct {
 
 // LogSystem is how the exchanges with one external system are logged.
 type LogSystem struct {
-	Sinks []string `yaml:"sinks"` // where to: files, stdout; an empty list is off
-	Body  string   `yaml:"body"`  // what is kept of bodies: full, masked or digest; empty: full
-	Mode  string   `yaml:"mode"`  // required: an exchange that cannot be logged is refused; best-effort: it goes on; empty: the system's default
+	Sinks      []string `yaml:"sinks"`      // where to: files, stdout; an empty list is off
+	Body       string   `yaml:"body"`       // what is kept of bodies: full, masked or digest; empty: full
+	KeepMonths int      `yaml:"keepMonths"` // full months that stay beside the current one; older ones are archived and removed by themselves; 0: all stay
+	Mode       string   `yaml:"mode"`       // required: an exchange that cannot be logged is refused; best-effort: it goes on; empty: the system's default
 }
 
 // defaultSettings start on design §8's addresses with a database beside the program's working folder. What package
@@ -200,7 +204,7 @@ func defaultSettings() Settings {
 		},
 		Paasuke: Paasuke{Namespace: mandates.Namespace, ExManager: true, Origin: mandates.Origin},
 		Core:    Core{TokenFile: "adapter.token", ClaimOffer: ClaimOffer{First: orders.FirstOffer, Last: orders.LastOffer}},
-		Log:     Log{Level: "info", Dir: "logs"},
+		Log:     Log{Level: "info", Dir: "logs", ArchiveDir: "archive"},
 	}
 }
 
@@ -239,6 +243,9 @@ func (s Settings) check() error {
 		return err
 	}
 	if _, err := s.logSystems(); err != nil {
+		return err
+	}
+	if err := s.checkArchives(); err != nil {
 		return err
 	}
 	if (s.XRoad.TLS.Cert == "") != (s.XRoad.TLS.Key == "") {

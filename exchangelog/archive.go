@@ -48,6 +48,8 @@ type Exporter struct {
 	Tool    string            // the adapter's version
 	Now     func() time.Time
 	Logger  *slog.Logger
+	// Removing is told of a month that is about to be removed; with an error it stays. nil: nobody is.
+	Removing func(context.Context, Manifest) error
 }
 
 var (
@@ -382,7 +384,7 @@ func (a *Archive) Verify(ctx context.Context) error {
 	if err := a.checkFiles(ctx); err != nil {
 		return err
 	}
-	sealKey, err := a.sealKey()
+	sealKey, err := a.SealKey()
 	if err != nil {
 		return err
 	}
@@ -443,20 +445,6 @@ func (a *Archive) checkFile(want ArchiveFile) error {
 	return nil
 }
 
-// sealKey is the archived public key of the seals, which the manifest's signature vouches for; nil if there is none.
-func (a *Archive) sealKey() (ed25519.PublicKey, error) {
-	for _, f := range a.Manifest.Files {
-		if f.Kind == kindSealKey {
-			text, err := a.read(f.Name, f.Size)
-			if err != nil {
-				return nil, err
-			}
-			return parsePublicKey(text)
-		}
-	}
-	return nil, nil
-}
-
 func (a *Archive) checkSegment(ctx context.Context, stream Stream, s ArchivedSegment, sealKey ed25519.PublicKey) error {
 	hashes, err := a.hashes(s)
 	if err != nil {
@@ -486,6 +474,43 @@ func (a *Archive) checkSegment(ctx context.Context, stream Stream, s ArchivedSeg
 	return nil
 }
 
+var _ Source = (*Archive)(nil)
+
+// Streams is for Source, so that Verify tells every wrong place. That the files are the manifest's, the Archive's own Verify says.
+func (a *Archive) Streams(context.Context) ([]StoredStream, error) {
+	var streams []StoredStream
+	for _, c := range a.Manifest.Chapters {
+		s := StoredStream{Stream: a.Manifest.Stream(c)}
+		for _, segment := range c.Segments {
+			file, err := segment.file(kindLines)
+			if err != nil {
+				return nil, err
+			}
+			s.Segments = append(s.Segments, StoredSegment{Number: segment.Number, Name: file.Name, Open: func(context.Context) (io.ReadCloser, error) { return a.unzip(file.Name) }})
+		}
+		if c.Before.Seq > 0 && len(c.Segments) > 0 {
+			s.Begin = &Sidecar{Stream: s.Stream, Segment: c.Segments[0].Number - 1, Head: c.Before}
+		}
+		s.Sidecar = &Sidecar{Stream: s.Stream, Head: c.Last}
+		streams = append(streams, s)
+	}
+	return streams, nil
+}
+
+// SealKey is the archived public key of the seals, which the manifest's signature vouches for; nil if there is none.
+func (a *Archive) SealKey() (ed25519.PublicKey, error) {
+	for _, f := range a.Manifest.Files {
+		if f.Kind == kindSealKey {
+			text, err := a.read(f.Name, f.Size)
+			if err != nil {
+				return nil, err
+			}
+			return parsePublicKey(text)
+		}
+	}
+	return nil, nil
+}
+
 // Lines are the records of a segment and its seal, without line breaks. A line is valid until the next.
 func (a *Archive) Lines(s ArchivedSegment) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
@@ -499,24 +524,26 @@ func (a *Archive) Lines(s ArchivedSegment) iter.Seq2[[]byte, error] {
 	}
 }
 
-func (a *Archive) lines(name string, each func([]byte) bool) error {
+// unzip opens a compressed file of the archive.
+func (a *Archive) unzip(name string) (io.ReadCloser, error) {
 	f, err := a.open(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer f.Close()
 	zip, err := gzip.NewReader(bufio.NewReader(f))
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return readCloser{zip, f}, nil
+}
+
+func (a *Archive) lines(name string, each func([]byte) bool) error {
+	r, err := a.unzip(name)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	scanner := bufio.NewScanner(zip)
-	scanner.Buffer(nil, maxArchivedLine)
-	for scanner.Scan() {
-		if !each(scanner.Bytes()) {
-			return nil
-		}
-	}
-	if err := scanner.Err(); err != nil {
+	defer r.Close()
+	if err := eachLine(r, each); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

@@ -97,13 +97,10 @@ func (f *Files) days(system string, m Month) ([]string, error) {
 	return days, err
 }
 
-// linesOf are the lines of a segment's file. One that was compressed since it was found is read compressed.
+// linesOf are the lines of a segment's file.
 func linesOf(path string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		reader, err := openSegment(path)
-		if errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(path, zipped) {
-			reader, err = openSegment(path + zipped)
-		}
+		reader, err := openEither(path)
 		if err != nil {
 			yield(nil, err)
 			return

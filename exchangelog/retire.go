@@ -65,7 +65,46 @@ func (e Exporter) Retire(ctx context.Context, store MonthStore, dir string, trus
 	if err := e.settle(ctx, store, Stream{m.System, archivist, Request}, by, text); err != nil {
 		return m, fmt.Errorf("the removal could not be recorded: %w", err)
 	}
+	if e.Removing != nil {
+		if err := e.Removing(ctx, m); err != nil {
+			return m, fmt.Errorf("the removal could not be recorded: %w", err)
+		}
+	}
 	return m, store.Remove(ctx, m.System, m.Month, a.Text)
+}
+
+// Continued is a source of which months were removed: with their manifests it is known where its streams begin.
+type Continued struct {
+	Source
+	Removed []Manifest // in any order
+}
+
+// Streams is for Source.
+func (c Continued) Streams(ctx context.Context) ([]StoredStream, error) {
+	streams, err := c.Source.Streams(ctx)
+	for i := range streams {
+		streams[i].Begin = c.begin(&streams[i])
+	}
+	return streams, err
+}
+
+// begin is the last archived segment before the first that is there; nil where there is none.
+func (c Continued) begin(s *StoredStream) *Sidecar {
+	var begin *Sidecar
+	for _, m := range c.Removed {
+		for _, chapter := range m.Chapters {
+			if m.Stream(chapter) != s.Stream {
+				continue
+			}
+			for _, segment := range chapter.Segments {
+				before := len(s.Segments) == 0 || segment.Number < s.Segments[0].Number
+				if before && (begin == nil || segment.Number > begin.Segment) {
+					begin = &Sidecar{Stream: s.Stream, Segment: segment.Number, Head: segment.Last}
+				}
+			}
+		}
+	}
+	return begin
 }
 
 // compare reads the month in the store and says how it differs from its archive. Once a removal has begun, segments may be

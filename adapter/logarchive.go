@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"os/user"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"ametlikudteadaanded.ee/adapter/exchangelog"
+	"ametlikudteadaanded.ee/adapter/security"
+)
+
+// checkArchives refuses settings by which months would be kept for ever though they are to go, or go without an archive.
+func (s Settings) checkArchives() error {
+	if (s.Log.SigningKey == "") != (s.Log.SigningCert == "") {
+		return &settingError{"log.signingKey", "needs log.signingCert beside it, and the other way round"}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Log.Systems)) {
+		switch keep := s.Log.Systems[name].KeepMonths; {
+		case keep < 0:
+			return &settingError{"log.systems." + name + ".keepMonths", "must not be negative"}
+		case keep > 0 && s.Log.SigningKey == "":
+			return &settingError{"log.systems." + name + ".keepMonths", "needs log.signingKey and log.signingCert: what is not archived is not removed"}
+		}
+	}
+	return nil
+}
+
+// quietLevel is for commands: what goes wrong with the log is said, nothing else.
+const quietLevel = slog.LevelWarn
+
+// estonia is where the log's days and months are of.
+var estonia = func() *time.Location {
+	zone, err := time.LoadLocation("Europe/Tallinn")
+	if err != nil {
+		panic(err) // package exchangelog embeds it
+	}
+	return zone
+}()
+
+var errNoSigningKey = errors.New("set log.signingKey and log.signingCert: archives and evidence are signed")
+
+// exporter is what archives and evidence are made with.
+func (s Settings) exporter(now func() time.Time, log *slog.Logger) (exchangelog.Exporter, error) {
+	e := exchangelog.Exporter{Dir: s.Log.ArchiveDir, Tool: version(), Now: now, Logger: log}
+	if s.Log.SigningKey == "" {
+		return e, errNoSigningKey
+	}
+	key, err := os.ReadFile(s.Log.SigningKey)
+	if err != nil {
+		return e, fmt.Errorf("setting log.signingKey: %w", err)
+	}
+	cert, err := os.ReadFile(s.Log.SigningCert)
+	if err != nil {
+		return e, fmt.Errorf("setting log.signingCert: %w", err)
+	}
+	if e.Signer, err = exchangelog.NewSigner(key, cert); err != nil {
+		return e, fmt.Errorf("settings log.signingKey, log.signingCert: %w", err)
+	}
+	if s.Log.SealKey == "" {
+		return e, nil
+	}
+	if e.SealKey, err = exchangelog.ReadSealKey(s.Log.SealKey); err != nil {
+		return e, fmt.Errorf("setting log.sealKey: %w", err)
+	}
+	e.Seals = e.SealKey.Public()
+	return e, nil
+}
+
+// version is this program's, for what it signs.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "adapter"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "adapter " + info.Main.Version + " " + s.Value
+		}
+	}
+	return "adapter " + info.Main.Version
+}
+
+// trusted are the certificates of the files, or if there are none of the setting log.signingCert; none where that is not set either.
+func (s Settings) trusted(files []string) ([]*x509.Certificate, error) {
+	if len(files) == 0 && s.Log.SigningCert != "" {
+		files = []string{s.Log.SigningCert}
+	}
+	var certs []*x509.Certificate
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		more, err := exchangelog.ParseCertificates(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		certs = append(certs, more...)
+	}
+	return certs, nil
+}
+
+// logPlaces are where exchanges are looked for, the live log first. Archives are among them only where their signatures can be checked.
+func (s Settings) logPlaces(trusted []*x509.Certificate) []exchangelog.Place {
+	places := []exchangelog.Place{{Name: s.Log.Dir, Source: exchangelog.NewFiles(s.Log.Dir, nil)}}
+	if len(trusted) > 0 {
+		places = append(places, exchangelog.Place{Name: s.Log.ArchiveDir, Source: exchangelog.Archives{Dir: s.Log.ArchiveDir, Trusted: trusted}})
+	}
+	return places
+}
+
+// logNames are the systems that there are, or the one that was asked for.
+func logNames(system string) []string {
+	if system != "" {
+		return []string{system}
+	}
+	return slices.Sorted(maps.Keys(defaultLogSystems()))
+}
+
+// machineUser is who runs a command, as the logs name them.
+func machineUser() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return "cli:" + u.Username
+	}
+	return "cli:unknown"
+}
+
+// monthRemoved is the kind of a security event.
+const monthRemoved = "exchange log month removed"
+
+// tellRemoval writes into the security log that a month is about to be removed.
+func tellRemoval(keep func(context.Context, security.Event) error, now func() time.Time, by string) func(context.Context, exchangelog.Manifest) error {
+	return func(ctx context.Context, m exchangelog.Manifest) error {
+		return keep(ctx, security.Event{At: now(), Replica: replicaName(), Kind: monthRemoved, Actor: by, Count: 1,
+			Detail: fmt.Sprintf("%s %s: %d records of %d streams, archived on %s", m.System, m.Month, m.Count(), len(m.Chapters), m.Created.Format(time.DateOnly))})
+	}
+}

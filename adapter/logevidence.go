@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"ametlikudteadaanded.ee/adapter/exchangelog"
+)
+
+// logEvidence packs one exchange.
+type logEvidence struct {
+	Config        string `type:"path" placeholder:"FILE" help:"Settings file."`
+	ID            string `required:"" placeholder:"ID" help:"The request id, or X-Road's id, of the exchange."`
+	System        string `placeholder:"NAME" help:"Whose log: emta, paasuke or core; default all are looked through."`
+	Out           string `type:"path" placeholder:"FILE" help:"The bundle; default evidence-ID.tar.gz here. Nothing is overwritten."`
+	WholeSegments bool   `help:"Add the segments themselves, so that the whole chain can be computed. They hold the exchanges of others: not for everybody's eyes."`
+	By            string `placeholder:"NAME" help:"Who asks for it, for the manifest; default the user of this machine."`
+}
+
+// Run is for kong.
+func (c *logEvidence) Run(ctx context.Context) error {
+	s, err := loadSettings(c.Config, os.Environ())
+	if err != nil {
+		return err
+	}
+	e, err := s.exporter(time.Now, newLogger(os.Stderr, quietLevel))
+	if err != nil {
+		return err
+	}
+	return c.pack(ctx, s, e, os.Stdout)
+}
+
+func (c *logEvidence) pack(ctx context.Context, s Settings, e exchangelog.Exporter, out io.Writer) error {
+	trusted, err := s.trusted(nil)
+	if err != nil {
+		return err
+	}
+	v, first, err := exchangelog.EvidenceOf(ctx, s.logPlaces(trusted), logNames(c.System), c.ID, (*exchangelog.Record).Plain)
+	if errors.Is(err, exchangelog.ErrNothing) {
+		return errNotFound
+	}
+	if err != nil {
+		return err
+	}
+	v.WholeSegments = c.WholeSegments
+	if v.Archive, err = s.archiveOf(first, exchangelog.Archives{Dir: s.Log.ArchiveDir, Trusted: trusted}); err != nil {
+		return err
+	}
+	file := c.Out
+	if file == "" {
+		file = "evidence-" + v.RequestID + ".tar.gz"
+	}
+	by := c.By
+	if by == "" {
+		by = machineUser()
+	}
+	err = e.WriteEvidence(ctx, v, file, by)
+	if errors.Is(err, exchangelog.ErrUnsealed) {
+		return fmt.Errorf("%w; a running adapter seals within the hour, and when it stops", err)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "exchange %s is packed in %s; its README.txt says how to check it\n", v.RequestID, file)
+	return nil
+}
+
+// archiveOf is the signed manifest of the month's archive, if it is archived with the record's segment as it is; nil if not.
+func (s Settings) archiveOf(r exchangelog.FoundRecord, archives exchangelog.Archives) ([]byte, error) {
+	a, err := archives.Open(r.Stream.System, r.Month)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	for _, c := range a.Manifest.Chapters {
+		for _, segment := range c.Segments {
+			if a.Manifest.Stream(c) == r.Stream && segment.Number == r.Segment {
+				return bytes.Clone(a.Text), nil
+			}
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ametlikudteadaanded.ee/adapter/exchangelog"
+	"ametlikudteadaanded.ee/adapter/schedule"
+)
+
+// retentionAt is when old months are archived and removed: at night, long after midnight's segments are sealed.
+const retentionAt = 3 * time.Hour
+
+// newRetentions is the daily work that archives and removes the months that the settings do not keep, one a system. Files are
+// this machine's, so each machine has a schedule of its own.
+func (p *Program) newRetentions() ([]schedule.Daily, error) {
+	var list []schedule.Daily
+	for _, name := range slices.Sorted(maps.Keys(p.settings.Log.Systems)) {
+		keep := p.settings.Log.Systems[name].KeepMonths
+		if keep == 0 {
+			continue
+		}
+		r, err := p.newRetention(name, keep)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, schedule.Daily{Name: "log retention " + name + " " + replicaName(), At: retentionAt, Zone: estonia, Work: r.work,
+			Store: p.store, Now: p.now, NewID: uuid.NewString, Logger: r.exporter.Logger})
+	}
+	return list, nil
+}
+
+// retention is the work of one system.
+type retention struct {
+	settings Settings
+	system   string
+	keep     int
+	exporter exchangelog.Exporter
+	store    exchangelog.MonthStore
+}
+
+func (p *Program) newRetention(system string, keep int) (*retention, error) {
+	e, err := p.settings.exporter(p.now, p.log.With("component", "exchangelog"))
+	if err != nil {
+		return nil, err
+	}
+	e.Removing = tellRemoval(p.security.Keep, p.now, "retention")
+	return &retention{p.settings, system, keep, e, exchangelog.NewFiles(p.settings.Log.Dir, e.Logger)}, nil
+}
+
+// work archives and removes the months that are too old, the oldest first. One that cannot be archived keeps those after it: the
+// chain is archived in its order.
+func (r *retention) work(ctx context.Context) error {
+	months, err := r.store.Months(ctx, r.system)
+	if err != nil {
+		return err
+	}
+	trusted, err := r.settings.trusted(nil)
+	if err != nil {
+		return err
+	}
+	first := exchangelog.MonthOf(r.exporter.Now()).Add(-r.keep)
+	for _, m := range months {
+		if !m.Before(first) {
+			break
+		}
+		folder, err := r.exporter.Export(ctx, r.store, r.system, m, "retention")
+		if err != nil && !errors.Is(err, exchangelog.ErrArchived) {
+			return fmt.Errorf("%s %s: %w", r.system, m, err)
+		}
+		if _, err := r.exporter.Retire(ctx, r.store, folder, trusted, "retention"); err != nil {
+			return fmt.Errorf("%s %s: %w", r.system, m, err)
+		}
+		r.exporter.Logger.Info("exchange log month archived and removed", "system", r.system, "month", m.String(), "archive", folder)
+	}
+	return nil
+}
