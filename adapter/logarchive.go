@@ -140,6 +140,6 @@ const monthRemoved = "exchange log month removed"
 func tellRemoval(keep func(context.Context, security.Event) error, now func() time.Time, by string) func(context.Context, exchangelog.Manifest) error {
 	return func(ctx context.Context, m exchangelog.Manifest) error {
 		return keep(ctx, security.Event{At: now(), Replica: replicaName(), Kind: monthRemoved, Actor: by, Count: 1,
-			Detail: fmt.Sprintf("%s %s: %d records of %d streams, archived on %s", m.System, m.Month, m.Count(), len(m.Chapters), m.Created.Format(time.DateOnly))})
+			Detail: fmt.Sprintf("%s %s: %d records of %d streams, archived on %s", m.System, m.Month, m.Count(), len(m.Chapters), m.Created.In(estonia).Format(time.DateOnly))})
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"ametlikudteadaanded.ee/adapter/openapi"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/rest"
+	"ametlikudteadaanded.ee/adapter/schedule"
 	"ametlikudteadaanded.ee/adapter/security"
 	"ametlikudteadaanded.ee/adapter/setting"
 	"ametlikudteadaanded.ee/adapter/soap"
@@ -121,6 +122,9 @@ func (p *Program) wire(watch Watch) error {
 	s := p.settings
 	settings, err := s.orderSettings()
 	if err != nil {
+		return err
+	}
+	if p.retentions, err = p.newRetentions(); err != nil {
 		return err
 	}
 	options := order.Options{Store: p.store, Settings: settings, Now: p.now, NewID: uuid.NewString, Random: rand.Float64,

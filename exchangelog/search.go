@@ -32,6 +32,11 @@ type Found struct {
 	Records   []FoundRecord // in the order of time
 }
 
+// compare orders exchanges by the time of the first record.
+func (x *Found) compare(y *Found) int {
+	return cmp.Or(x.Records[0].Record.Time.Compare(y.Records[0].Record.Time), cmp.Compare(x.RequestID, y.RequestID))
+}
+
 // FoundRecord is a record with where it stands.
 type FoundRecord struct {
 	Place   Place
@@ -59,9 +64,7 @@ func Find(ctx context.Context, places []Place, q Query, read func(*Record) ([]by
 		})
 		found = append(found, *x)
 	}
-	slices.SortFunc(found, func(a, b Found) int {
-		return cmp.Or(a.Records[0].Record.Time.Compare(b.Records[0].Record.Time), cmp.Compare(a.RequestID, b.RequestID))
-	})
+	slices.SortFunc(found, func(a, b Found) int { return a.compare(&b) })
 	return found, f.more, nil
 }
 
@@ -150,7 +153,7 @@ func (f *finder) bound() {
 	}
 	var last *Found
 	for _, x := range f.exchanges {
-		if last == nil || x.Records[0].Record.Time.After(last.Records[0].Record.Time) {
+		if last == nil || x.compare(last) > 0 {
 			last = x
 		}
 	}
