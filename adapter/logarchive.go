@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"os/user"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -49,7 +48,7 @@ var errNoSigningKey = errors.New("set log.signingKey and log.signingCert: archiv
 
 // exporter is what archives and evidence are made with.
 func (s Settings) exporter(now func() time.Time, log *slog.Logger) (exchangelog.Exporter, error) {
-	e := exchangelog.Exporter{Dir: s.Log.ArchiveDir, Tool: version(), Now: now, Logger: log}
+	e := exchangelog.Exporter{Dir: s.Log.ArchiveDir, Tool: thisBuild().String(), Now: now, Logger: log}
 	if s.Log.SigningKey == "" {
 		return e, errNoSigningKey
 	}
@@ -72,20 +71,6 @@ func (s Settings) exporter(now func() time.Time, log *slog.Logger) (exchangelog.
 	}
 	e.Seals = e.SealKey.Public()
 	return e, nil
-}
-
-// version is this program's, for what it signs.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "adapter"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "adapter " + info.Main.Version + " " + s.Value
-		}
-	}
-	return "adapter " + info.Main.Version
 }
 
 // trusted are the certificates of the files, or if there are none of the setting log.signingCert; none where that is not set either.
