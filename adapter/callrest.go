@@ -24,7 +24,7 @@ func (c *callCommand) callREST(ctx context.Context, s Settings, h xroadhdr.Heade
 	if c.DryRun {
 		return printRequest(out, r)
 	}
-	config, err := s.XRoad.TLS.config()
+	config, err := s.securityServerTLS()
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (c *callCommand) callSOAP(ctx context.Context, s Settings, h xroadhdr.Heade
 		fmt.Fprintf(out, "POST %s\n\n", s.XRoad.SecurityServer)
 		return printXML(out, raw)
 	}
-	config, err := s.XRoad.TLS.config()
+	config, err := s.securityServerTLS()
 	if err != nil {
 		return err
 	}

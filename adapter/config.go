@@ -29,7 +29,7 @@ func (*configCheck) Run(_ context.Context, c *commands) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.XRoad.TLS.config(); err != nil {
+	if _, err := s.securityServerTLS(); err != nil {
 		return err
 	}
 	fmt.Println("the settings are right")

@@ -9,7 +9,13 @@ import (
 // opsHandler answers the ops listener: metrics, status and health (design §8).
 func opsHandler(p *Program) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
+	protected := func(next http.Handler) http.Handler {
+		if p.settings.Ops.Authenticate {
+			return p.callers.require("ops", next)
+		}
+		return next
+	}
+	mux.Handle("GET /metrics", protected(promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if reason := p.unready(r.Context()); reason != "" {
@@ -18,7 +24,7 @@ func opsHandler(p *Program) http.Handler {
 		}
 		writeText(w, http.StatusOK, "ready\n")
 	})
-	mux.HandleFunc("GET /status", p.serveStatus)
+	mux.Handle("GET /status", protected(http.HandlerFunc(p.serveStatus)))
 	return mux
 }
 

@@ -21,17 +21,22 @@ func (p *Program) paasukeHandler(gate *gate) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	allowed, err := s.allowedMandates()
-	if err != nil {
-		return nil, err
-	}
 	operations := p.mandates.Operations(p.started)
 	for i, o := range operations {
 		operations[i] = gate.provided(o)
 	}
 	wording := mandate.Wording(s.Paasuke.Problems)
-	provider := rest.NewProvider(rest.ProviderOptions{Provider: orders.Client, Allowed: allowed, Problems: wording,
-		Logger: p.log.With("component", "rest"), Security: p.security.Logger()}, operations...)
+	options := rest.ProviderOptions{Provider: orders.Client, Problems: wording, Logger: p.log.With("component", "rest"), Security: p.security.Logger()}
+	open := rest.NewProvider(options, operations...)
+	options.Allowed = p.live.mayUseMandates
+	listed := rest.NewProvider(options, operations...)
+	provider := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.live.current.Load().mandates == nil { // then it serves nobody what changes mandates
+			open.ServeHTTP(w, r)
+			return
+		}
+		listed.ServeHTTP(w, r)
+	})
 	logged := p.exchanges.paasuke(wording, boundLargeRequests(p.senders.whole, provider))
 	description := openapi.NewPaasukeHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -3,14 +3,13 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
+	"net/url"
 	"sync"
 	"time"
 
@@ -33,7 +32,10 @@ import (
 
 // Program is the adapter, wired: what `serve` runs and what tests start.
 type Program struct {
-	settings   Settings
+	settings   Settings // of the start
+	live       live     // what has changed since
+	reloading  *reloading
+	callers    *knownCallers
 	senders    senderTimes
 	now        func() time.Time
 	log        *slog.Logger
@@ -78,6 +80,7 @@ type server struct {
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 30 * time.Second
+	writeTimeout      = 30 * time.Second // of an answer, from its first byte
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
 	stopTimeout       = 20 * time.Second // for what is in hand when the program stops
@@ -96,7 +99,14 @@ func Start(ctx context.Context, s Settings, log *slog.Logger, watch Watch) (*Pro
 func start(ctx context.Context, s Settings, log *slog.Logger, watch Watch, senders senderTimes) (*Program, error) {
 	p := &Program{settings: s, senders: senders, now: time.Now, log: log, started: time.Now(), registry: prometheus.NewRegistry(), ready: newReadiness()}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	var err error
+	p.reloading = newReloading(p.registry)
+	ready, err := s.live(p.now)
+	if err != nil {
+		return nil, err
+	}
+	p.live.current.Store(ready)
+	p.registry.MustRegister(newCertificateGauge(&p.live))
+	p.sources = append(p.sources, p.reloading.report, p.live.report)
 	if p.store, err = store.Open(ctx, s.Store); err != nil {
 		return nil, err
 	}
@@ -104,6 +114,7 @@ func start(ctx context.Context, s Settings, log *slog.Logger, watch Watch, sende
 	p.persons = newPersons(s.Log.PersonKey)
 	p.security = p.newSecurityLog()
 	p.sessions = newSessions(p.now, p.security)
+	p.callers = &knownCallers{live: &p.live, attempts: newAttempts(p.now), security: p.security}
 	if p.exchanges, err = openExchangeLog(s.Log, p.now, log.With("component", "exchangelog"), p.registry); err != nil {
 		return nil, errors.Join(err, p.store.Close())
 	}
@@ -164,10 +175,10 @@ func (p *Program) handle(watch Watch) error {
 	s := p.settings
 	address := s.XRoad.Address
 	if address == "" {
-		address = "http://" + p.Address("xroad")
+		address = p.url("xroad")
 	}
 	gate := newGate(p.ready, p.registry)
-	xroad, err := xroadHandler(s, address, gate.operation(p.orders.Operation()), p.log.With("component", "soap"))
+	xroad, err := xroadHandler(s, address, p.live.mayNotify, gate.operation(p.orders.Operation()), p.log.With("component", "soap"))
 	if err != nil {
 		return err
 	}
@@ -175,11 +186,7 @@ func (p *Program) handle(watch Watch) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := s.coreTokens(p.now)
-	if err != nil {
-		return err
-	}
-	core, err := p.coreHandler(gate, tokens)
+	core, err := p.coreHandler(gate)
 	if err != nil {
 		return err
 	}
@@ -199,6 +206,7 @@ func (p *Program) handle(watch Watch) error {
 		case "ops":
 			l.http.Handler = opsHandler(p)
 		}
+		l.http.Handler = cutSlowReaders(writeTimeout, l.http.Handler)
 		p.working.Go(func() {
 			if err := l.http.Serve(l.listener); !errors.Is(err, http.ErrServerClosed) {
 				p.log.Error("listener ended", "listener", l.name, "error", err)
@@ -209,14 +217,14 @@ func (p *Program) handle(watch Watch) error {
 }
 
 // coreHandler is the internal API with its description.
-func (p *Program) coreHandler(gate *gate, tokens *rest.Tokens) (http.Handler, error) {
+func (p *Program) coreHandler(gate *gate) (http.Handler, error) {
 	routes := append(p.orders.Routes(), event.NewFeed(p.store, event.FeedOptions{})...)
 	routes = append(routes, p.mandates.Routes()...)
 	routes = append(routes, p.running.Routes()...)
 	for i, route := range routes {
 		routes[i] = gate.route(route)
 	}
-	api := rest.NewEndpoint(rest.EndpointOptions{Authenticate: p.sessions.authenticate(tokens.Authenticate), Logger: p.log.With("component", "core")}, routes...)
+	api := rest.NewEndpoint(rest.EndpointOptions{Authenticate: p.sessions.authenticate(p.callers.authenticate), Logger: p.log.With("component", "core")}, routes...)
 	docs, err := openapi.NewHandler()
 	if err != nil {
 		return nil, err
@@ -233,9 +241,9 @@ func (p *Program) coreHandler(gate *gate, tokens *rest.Tokens) (http.Handler, er
 
 // sender calls through our security server.
 func (p *Program) sender(wrap func(http.RoundTripper) http.RoundTripper) (*soap.Sender, error) {
-	config, err := p.settings.XRoad.TLS.config()
+	config, err := p.clientTLS("xroad.tls", p.settings.XRoad.SecurityServer)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("setting xroad.securityServer: %w", err)
 	}
 	problems := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "adapter_request_hash_problems_total",
 		Help: "Answers whose requestHash was missing or wrong."}, []string{"problem"})
@@ -255,30 +263,13 @@ func (p *Program) sender(wrap func(http.RoundTripper) http.RoundTripper) (*soap.
 	return sender, nil
 }
 
-// config is nil where nothing is set.
-func (t TLS) config() (*tls.Config, error) {
-	if t == (TLS{}) {
-		return nil, nil
+// clientTLS is for calling address; what it shows and accepts is the last of the setting.
+func (p *Program) clientTLS(key, address string) (*tls.Config, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("must be a URL")
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, fmt.Errorf("setting xroad.tls: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, fmt.Errorf("setting xroad.tls.ca: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, &settingError{"xroad.tls.ca", "holds no PEM certificate"}
-		}
-	}
-	return config, nil
+	return clientConfig(u.Hostname(), func() *identity { return p.live.identity(key) }), nil
 }
 
 func (p *Program) newWebhook(transport http.RoundTripper) (*event.Webhook, error) {
@@ -289,6 +280,13 @@ func (p *Program) newWebhook(transport http.RoundTripper) (*event.Webhook, error
 	p.registry.MustRegister(deliveries, durations)
 	for _, outcome := range []string{"ok", "status", string(xroadhdr.Ours), string(xroadhdr.Theirs), string(xroadhdr.Network), string(xroadhdr.Timeout)} {
 		deliveries.WithLabelValues(outcome) // at zero from the start
+	}
+	if transport == nil {
+		config, err := p.clientTLS("core.webhook.tls", p.settings.Core.Webhook.URL)
+		if err != nil {
+			return nil, fmt.Errorf("setting core.webhook.url: %w", err)
+		}
+		transport = &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true, TLSClientConfig: config}
 	}
 	w, err := event.NewWebhook(p.store, event.WebhookOptions{
 		URL: p.settings.Core.Webhook.URL, Secret: p.settings.Core.Webhook.Secret, Transport: p.exchanges.toCore(transport),
@@ -313,6 +311,10 @@ func (p *Program) listen(name, address string) error {
 	if err != nil {
 		return fmt.Errorf("setting listen.%s: %w", name, err)
 	}
+	listener = capConnections(listener, maxConnections)
+	if p.settings.tls()["listen.tls."+name].Cert != "" {
+		listener = tls.NewListener(listener, p.live.listener("listen.tls."+name))
+	}
 	base, end := context.WithCancel(context.Background())
 	l := &server{name: name, listener: listener, http: http.Server{
 		ReadHeaderTimeout: p.senders.header, ReadTimeout: p.senders.whole, IdleTimeout: p.senders.idle, MaxHeaderBytes: maxHeaderBytes,
@@ -332,6 +334,15 @@ func (p *Program) Address(name string) string {
 		}
 	}
 	return ""
+}
+
+// url is where a listener listens, with its scheme.
+func (p *Program) url(name string) string {
+	scheme := "http://"
+	if p.settings.tls()["listen.tls."+name].Cert != "" {
+		scheme = "https://"
+	}
+	return scheme + p.Address(name)
 }
 
 // work begins the background work.

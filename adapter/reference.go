@@ -51,6 +51,7 @@ from the environment too: ` + "`ADAPTER_`" + ` and the names in capitals joined 
 the value is read from a file, for secrets (` + "`ADAPTER_CORE_WEBHOOK_SECRET_FILE=/run/secrets/webhook`" + `). Lists and maps stand there as YAML.
 Durations are written as ` + "`90s`, `2m`, `24h`" + `.
 
+A key with ● is taken over while the adapter runs, see [operations](operations.md#change-settings-while-it-runs); the others at the next start.
 ` + "`adapter config show`" + ` prints what is in force and where each value came from; ` + "`adapter config check`" + ` tries it. Editors read
 [settings.schema.json](settings.schema.json) (` + "`adapter config schema`" + `), named in the file's first line:
 ` + "`# yaml-language-server: $schema=settings.schema.json`" + `.
@@ -68,10 +69,14 @@ func settingsReference() (string, error) {
 	for _, k := range keysOf(&defaults) {
 		if first, _, _ := strings.Cut(k.path, "."); first != section {
 			section = first
-			fmt.Fprintf(&page, "\n## %s\n\n| key | default | what |\n|---|---|---|\n", section)
+			fmt.Fprintf(&page, "\n## %s\n\n| key | | default | what |\n|---|---|---|---|\n", section)
+		}
+		live := ""
+		if k.has("live") {
+			live = "●"
 		}
 		what := comments[k.owner.Name()+"."+k.field.Name]
-		fmt.Fprintf(&page, "| `%s` | %s | %s |\n", k.path, shownDefault(k.value), withChoices(what, k.choices()))
+		fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", k.path, live, shownDefault(k.value), withChoices(what, k.choices()))
 		writeElements(&page, k.path, k.field.Type, comments)
 	}
 	return page.String(), nil
@@ -99,7 +104,7 @@ func writeElements(page *strings.Builder, path string, t reflect.Type, comments 
 				inner(path, field.Type)
 				continue
 			}
-			fmt.Fprintf(page, "| `%s` | | %s |\n", path, withChoices(comments[t.Name()+"."+field.Name], choicesOf(field)))
+			fmt.Fprintf(page, "| `%s` | | | %s |\n", path, withChoices(comments[t.Name()+"."+field.Name], choicesOf(field)))
 		}
 	}
 	inner(path+suffix, t.Elem())

@@ -82,11 +82,13 @@ func reportRefusal(ctx context.Context, log *security.Log, in inbound) {
 	e := security.Event{Caller: in.Caller, Detail: in.Method + " " + orDash(in.Route)}
 	var fault *soap.Fault
 	switch {
+	case in.Status == http.StatusTooManyRequests:
+		e.Kind = security.AttemptsLimited
 	case errors.Is(in.Err, rest.ErrTokenExpired):
 		e.Kind = security.TokenExpired
 	case in.Status == http.StatusUnauthorized:
 		e.Kind = security.TokenRefused
-	case in.Status == http.StatusForbidden && in.System == "core", // an X-Road provider tells by itself
+	case in.Status == http.StatusForbidden && (in.System == "core" || in.System == "ops"), // an X-Road provider tells by itself
 		errors.As(in.Err, &fault) && fault.Reason == soap.ReasonAccessDenied:
 		e.Kind = security.AccessRefused
 	default:

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
 // serveCommand runs the adapter until it is told to stop.
@@ -12,10 +14,15 @@ type serveCommand struct {
 
 // Run is for kong.
 func (c *serveCommand) Run(ctx context.Context) error {
-	s, err := loadSettings(c.Config, os.Environ())
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	from := source{c.Config, os.Environ()}
+	first, err := from.read()
 	if err != nil {
 		return err
 	}
+	s := first.Settings
 	level, err := logLevel(s.Log.Level)
 	if err != nil {
 		return err
@@ -29,14 +36,14 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "xroad", p.Address("xroad"), "core", p.Address("core"), "ops", p.Address("ops"), "docs", "http://"+p.Address("core")+"/api/docs")
-	if len(s.Core.Tokens) == 0 {
+	log.Info("serving", "xroad", p.Address("xroad"), "core", p.Address("core"), "ops", p.Address("ops"), "docs", p.url("core")+"/api/docs")
+	if len(s.Core.Tokens) == 0 && s.Core.TokenFile != "" {
 		log.Info("the internal API's token is in a file", "file", s.Core.TokenFile)
 	}
 	if !p.configured {
 		log.Warn("EMTA's payment module is not configured: payments cannot be started; set emta.service, xroad.client and xroad.securityServer")
 	}
-	<-ctx.Done()
+	p.follow(ctx, from, first, hangup)
 	log.Info("stopping")
 	err = p.Stop()
 	log.Info("stopped")

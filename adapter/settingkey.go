@@ -35,7 +35,8 @@ func collectKeys(at string, v reflect.Value, keys *[]key) {
 	}
 }
 
-// has reports whether the field's tag `setting` holds the word: "secret" is never shown, "url" is shown without its user.
+// has reports whether the field's tag `setting` holds the word: "secret" is never shown, "url" is shown without its user,
+// "live" may change while the program runs.
 func (k key) has(word string) bool {
 	return slices.Contains(strings.Split(k.field.Tag.Get("setting"), ","), word)
 }

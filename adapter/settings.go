@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net"
+	"regexp"
+	"strings"
 	"time"
 
 	"ametlikudteadaanded.ee/adapter/mandate"
@@ -12,7 +14,7 @@ import (
 )
 
 // Settings are the program's settings (design §9), read at start. A key is added here, with its default in defaultSettings: the
-// comments are the reference page's text, the tag `setting` says whether a value is secret or a url (shown without its user), and the tag `one` lists what is allowed. Every field can be set from the
+// comments are the reference page's text, the tag `setting` says whether a value is secret, a url (shown without its user) or live (taken over while the program runs), and the tag `one` lists what is allowed. Every field can be set from the
 // environment too: ADAPTER_ and the keys' names in capitals, joined by _.
 type Settings struct {
 	Listen Listen `yaml:"listen"`
@@ -23,6 +25,7 @@ type Settings struct {
 	Paasuke Paasuke `yaml:"paasuke"`
 
 	Core Core `yaml:"core"`
+	Ops  Ops  `yaml:"ops"`
 	Log  Log  `yaml:"log"`
 }
 
@@ -32,41 +35,50 @@ type Listen struct {
 	Core  string `yaml:"core"`  // the internal API
 	Ops   string `yaml:"ops"`   // metrics, status, health
 
+	TLS   ListenTLS     `yaml:"tls"`
 	Drain time.Duration `yaml:"drain"` // after SIGTERM `/readyz` says so, and requests are still taken for so long, until whoever spreads them has noticed
+}
+
+// ListenTLS is the TLS of each listener; one without a certificate speaks plain HTTP.
+type ListenTLS struct {
+	XRoad TLS `yaml:"xroad"`
+	Core  TLS `yaml:"core"`
+	Ops   TLS `yaml:"ops"`
 }
 
 // XRoad is our side of X-Road.
 type XRoad struct {
 	SecurityServer string   `yaml:"securityServer" setting:"url"`    // URL of our own security server; needed for EMTA
 	Client         string   `yaml:"client"`                          // our subsystem, `instance/class/member/subsystem`; needed for EMTA. Without it only the service code of a notification is checked
-	AllowedClients []string `yaml:"allowedClients"`                  // X-Road clients that may call us, a second layer behind the security server's rights; empty: whoever it lets through
+	AllowedClients []string `yaml:"allowedClients" setting:"live"`   // X-Road clients that may call us, a second layer behind the security server's rights; empty: whoever it lets through
 	TrustNetwork   bool     `yaml:"trustNetwork"`                    // only the security server can reach the xroad listener
 	RequestHash    string   `yaml:"requestHash" one:"report,refuse"` // what becomes of an answer with a missing or wrong requestHash
 	Address        string   `yaml:"address"`                         // URL under which the security server reaches the xroad listener; stands in the WSDL; empty: the listener's
-	TLS            TLS      `yaml:"tls"`                             // to the security server
+	TLS            TLS      `yaml:"tls"`                             // to an https security server
 }
 
-// TLS names PEM files for an https security server.
+// TLS names PEM files: our own certificate, and how the other side's is checked, by its CA or by comparing it.
 type TLS struct {
-	Cert string `yaml:"cert"` // our certificate, which is uploaded to our client at the security server
-	Key  string `yaml:"key"`  // its private key
-	CA   string `yaml:"ca"`   // what the security server's certificate is trusted by; usually that very certificate
+	Cert   string `yaml:"cert" setting:"live"`   // PEM file: our certificate, and after it those that lead to its CA; a listener with one speaks TLS
+	Key    string `yaml:"key" setting:"live"`    // PEM file: its private key
+	CA     string `yaml:"ca" setting:"live"`     // PEM file: one of these has issued the other side's certificate; without it a listener asks for none, and a server is checked by the machine's CAs
+	Pinned string `yaml:"pinned" setting:"live"` // PEM file: the other side's certificate is exactly one of these, whatever its name and dates say; so for security servers, which make theirs themselves
 }
 
 // EMTA is the payment module (EMTA §§2-7).
 type EMTA struct {
-	Service         string        `yaml:"service"`                      // EMTA's subsystem, `instance/class/member/subsystem`. Without it no payment can be started
-	Version         string        `yaml:"version"`                      // of EMTA's services
-	Issue           string        `yaml:"issue"`                        // EMTA reads it as the merchant code; empty: not sent
-	UserID          string        `yaml:"userId"`                       // header userId of our requests; empty: not sent
-	MerchantName    string        `yaml:"merchantName"`                 // as EMTA told it; empty: not sent
-	MerchantKind    string        `yaml:"merchantKind" one:"other,tkt"` // of a `tkt` merchant a stamp has at most 10 characters
-	Description     Description   `yaml:"description"`                  // of orders
-	NotifyNamespace string        `yaml:"notifyNamespace"`              // namespace of the notify service
-	AllowedClients  []string      `yaml:"allowedClients"`               // X-Road clients that may notify; `xroad.allowedClients` must allow them too
-	Timeout         time.Duration `yaml:"timeout"`                      // of one call
-	ReuseMinimum    time.Duration `yaml:"reuseMinimum"`                 // an order with less time left is not reused
-	DefaultExpiry   time.Duration `yaml:"defaultExpiry"`                // of an order, where EMTA names no end
+	Service         string        `yaml:"service"`                       // EMTA's subsystem, `instance/class/member/subsystem`. Without it no payment can be started
+	Version         string        `yaml:"version"`                       // of EMTA's services
+	Issue           string        `yaml:"issue"`                         // EMTA reads it as the merchant code; empty: not sent
+	UserID          string        `yaml:"userId"`                        // header userId of our requests; empty: not sent
+	MerchantName    string        `yaml:"merchantName"`                  // as EMTA told it; empty: not sent
+	MerchantKind    string        `yaml:"merchantKind" one:"other,tkt"`  // of a `tkt` merchant a stamp has at most 10 characters
+	Description     Description   `yaml:"description"`                   // of orders
+	NotifyNamespace string        `yaml:"notifyNamespace"`               // namespace of the notify service
+	AllowedClients  []string      `yaml:"allowedClients" setting:"live"` // X-Road clients that may notify; `xroad.allowedClients` must allow them too
+	Timeout         time.Duration `yaml:"timeout"`                       // of one call
+	ReuseMinimum    time.Duration `yaml:"reuseMinimum"`                  // an order with less time left is not reused
+	DefaultExpiry   time.Duration `yaml:"defaultExpiry"`                 // of an order, where EMTA names no end
 	Sync            Sync          `yaml:"sync"`
 	List            List          `yaml:"list"`
 }
@@ -95,14 +107,14 @@ type List struct {
 
 // Paasuke are the mandates that Pääsuke lists and changes (Pääsuke §§1-5).
 type Paasuke struct {
-	Namespace       string   `yaml:"namespace"`              // of AT's roles, as RIA gave it
-	Roles           []Role   `yaml:"roles"`                  // AT's roles; empty: ESINDAJA, which manages, and AVALDAJA. `adapter mandates roles` prints them for RIA
-	AuthorizedRoles []string `yaml:"authorizedRoles"`        // whole roles that let a person act for a representee; empty: the registers' and the managing ones
-	ExManager       bool     `yaml:"exManager"`              // who managed until a few days ago may not list: Pääsuke may not know yet
-	EmitNamespace   bool     `yaml:"emitNamespace"`          // mandates carry their namespace apart; see [divergences](divergences.md)
-	Origin          string   `yaml:"origin" setting:"url"`   // where a person sees the mandates
-	Problems        string   `yaml:"problems" setting:"url"` // a page about the types of problems, with an anchor for each; empty: none
-	AllowedClients  []string `yaml:"allowedClients"`         // X-Road clients that may list and change mandates; `xroad.allowedClients` must allow them too. Without either list nobody may change any
+	Namespace       string   `yaml:"namespace"`                     // of AT's roles, as RIA gave it
+	Roles           []Role   `yaml:"roles"`                         // AT's roles; empty: ESINDAJA, which manages, and AVALDAJA. `adapter mandates roles` prints them for RIA
+	AuthorizedRoles []string `yaml:"authorizedRoles"`               // whole roles that let a person act for a representee; empty: the registers' and the managing ones
+	ExManager       bool     `yaml:"exManager"`                     // who managed until a few days ago may not list: Pääsuke may not know yet
+	EmitNamespace   bool     `yaml:"emitNamespace"`                 // mandates carry their namespace apart; see [divergences](divergences.md)
+	Origin          string   `yaml:"origin" setting:"url"`          // where a person sees the mandates
+	Problems        string   `yaml:"problems" setting:"url"`        // a page about the types of problems, with an anchor for each; empty: none
+	AllowedClients  []string `yaml:"allowedClients" setting:"live"` // X-Road clients that may list and change mandates; `xroad.allowedClients` must allow them too. Without either list nobody may change any
 }
 
 // Role is one of AT's roles.
@@ -123,25 +135,39 @@ type Wording struct {
 
 // Core is the AT core application.
 type Core struct {
-	Tokens     []Token    `yaml:"tokens"`    // bearer tokens of the internal API, several at once
-	TokenFile  string     `yaml:"tokenFile"` // used, and made at the first start, where `core.tokens` is empty
-	Webhook    Webhook    `yaml:"webhook"`
-	ClaimOffer ClaimOffer `yaml:"claimOffer"`
-	Proxies    []string   `yaml:"proxies"` // networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed in the security log; whoever else calls is named by its connection
+	Tokens       []Token       `yaml:"tokens" setting:"live"`       // bearer tokens of the internal API, several at once, beside those of `adapter token`
+	TokenFile    string        `yaml:"tokenFile" setting:"live"`    // a token in a file, used, and made at the first start, where `core.tokens` is empty; empty: none
+	Certificates []Certificate `yaml:"certificates" setting:"live"` // callers known by their client certificates, who need no token; `listen.tls.core` must be set
+	Webhook      Webhook       `yaml:"webhook"`
+	ClaimOffer   ClaimOffer    `yaml:"claimOffer"`
+	Proxies      []string      `yaml:"proxies"` // networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed in the security log; whoever else calls is named by its connection
 }
 
 // Token is a bearer token of the internal API, by its hash.
 type Token struct {
 	Name    string    `yaml:"name"`                    // of the caller, for logs
 	SHA256  string    `yaml:"sha256" setting:"secret"` // of the token, hexadecimal
-	Scopes  []string  `yaml:"scopes"`                  // orders, events, settings, or `*` for all
+	Scopes  []string  `yaml:"scopes"`                  // orders, events, settings, ops, or `*` for all
 	Expires time.Time `yaml:"expires"`                 // not valid from then on; empty: never
+}
+
+// Certificate is a caller of the internal API by its client certificate.
+type Certificate struct {
+	Name   string   `yaml:"name"`   // of the caller, for logs
+	SHA256 string   `yaml:"sha256"` // of the certificate, hexadecimal: `openssl x509 -noout -fingerprint -sha256`
+	Scopes []string `yaml:"scopes"` // as a token's
+}
+
+// Ops is the ops listener.
+type Ops struct {
+	Authenticate bool `yaml:"authenticate"` // `/metrics` and `/status` need a token, or a client certificate of `core.certificates`, with scope ops; `/healthz` and `/readyz` never do
 }
 
 // Webhook is where events are sent.
 type Webhook struct {
 	URL    string `yaml:"url" setting:"url"`       // where events are sent; without it they wait in the feed
 	Secret string `yaml:"secret" setting:"secret"` // to sign them: `whsec_` and Base64
+	TLS    TLS    `yaml:"tls"`                     // to an https webhook
 }
 
 // ClaimOffer is how often a completion is offered until it is confirmed.
@@ -152,18 +178,18 @@ type ClaimOffer struct {
 
 // Log is the application log and the exchange log.
 type Log struct {
-	Level       string               `yaml:"level" one:"debug,info,warn,error"` // what the application log holds; changes while running
-	Levels      map[string]string    `yaml:"levels"`                            // by component, `{order: debug}`; changes while running
-	PersonKey   string               `yaml:"personKey" setting:"secret"`        // key of the hash that stands for a person in log lines, at least 32 characters. Set it, the same on all replicas, to follow a person's requests over replicas and restarts; without it one is made at each start
-	Dir         string               `yaml:"dir"`                               // folder of the exchange log's files
-	Replica     string               `yaml:"replica"`                           // this process among those that log to the same place; empty: the host's name, numbered where it is taken
-	ArchiveDir  string               `yaml:"archiveDir"`                        // folder of the exchange log's archives
-	SigningKey  string               `yaml:"signingKey"`                        // PEM file of an RSA private key that signs archives and evidence; empty: none can be made
-	SigningCert string               `yaml:"signingCert"`                       // PEM file of its certificate; former ones may follow, so that what they signed is still believed
-	SealKey     string               `yaml:"sealKey"`                           // PEM file of an Ed25519 private key that signs the exchange log's seals; empty: seals are not signed
-	MasterKey   string               `yaml:"masterKey"`                         // file of master keys, each 32 bytes in Base64 on a line of its own, the newest first; content of the exchange log is then encrypted. Empty: it is not
-	Mask        LogMask              `yaml:"mask"`                              // what masked bodies are without
-	Systems     map[string]LogSystem `yaml:"systems"`                           // how each external system is logged: emta, paasuke, core; one that is not named keeps its default
+	Level       string               `yaml:"level" one:"debug,info,warn,error" setting:"live"` // what the application log holds; `/api/v1/settings` stands above it
+	Levels      map[string]string    `yaml:"levels" setting:"live"`                            // by component, `{order: debug}`; `/api/v1/settings` stands above it
+	PersonKey   string               `yaml:"personKey" setting:"secret"`                       // key of the hash that stands for a person in log lines, at least 32 characters. Set it, the same on all replicas, to follow a person's requests over replicas and restarts; without it one is made at each start
+	Dir         string               `yaml:"dir"`                                              // folder of the exchange log's files
+	Replica     string               `yaml:"replica"`                                          // this process among those that log to the same place; empty: the host's name, numbered where it is taken
+	ArchiveDir  string               `yaml:"archiveDir"`                                       // folder of the exchange log's archives
+	SigningKey  string               `yaml:"signingKey"`                                       // PEM file of an RSA private key that signs archives and evidence; empty: none can be made
+	SigningCert string               `yaml:"signingCert"`                                      // PEM file of its certificate; former ones may follow, so that what they signed is still believed
+	SealKey     string               `yaml:"sealKey"`                                          // PEM file of an Ed25519 private key that signs the exchange log's seals; empty: seals are not signed
+	MasterKey   string               `yaml:"masterKey"`                                        // file of master keys, each 32 bytes in Base64 on a line of its own, the newest first; content of the exchange log is then encrypted. Empty: it is not
+	Mask        LogMask              `yaml:"mask"`                                             // what masked bodies are without
+	Systems     map[string]LogSystem `yaml:"systems"`                                          // how each external system is logged: emta, paasuke, core; one that is not named keeps its default
 }
 
 // LogMask is what the exchange log's masked bodies are without, beside what is always masked.
@@ -248,8 +274,8 @@ func (s Settings) check() error {
 	if err := s.checkArchives(); err != nil {
 		return err
 	}
-	if (s.XRoad.TLS.Cert == "") != (s.XRoad.TLS.Key == "") {
-		return &settingError{"xroad.tls.cert", "needs cert and key together"}
+	if err := s.checkTLS(); err != nil {
+		return err
 	}
 	if s.EMTA.Service != "" && (s.XRoad.Client == "" || s.XRoad.SecurityServer == "") {
 		return &settingError{"emta.service", "needs xroad.client and xroad.securityServer"}
@@ -269,15 +295,46 @@ func (s Settings) check() error {
 		return err
 	}
 	// Whoever reaches the xroad listener can write any X-Road header.
-	if !loopback(s.Listen.XRoad) && (!s.XRoad.TrustNetwork || len(s.XRoad.AllowedClients)+len(s.EMTA.AllowedClients)+len(s.Paasuke.AllowedClients) == 0) {
-		return &settingError{"listen.xroad", "is not a loopback address: set xroad.trustNetwork: true and xroad.allowedClients, " +
-			"if only the security server can reach it"}
+	if !loopback(s.Listen.XRoad) && !s.Listen.TLS.XRoad.asksClients() &&
+		(!s.XRoad.TrustNetwork || len(s.XRoad.AllowedClients)+len(s.EMTA.AllowedClients)+len(s.Paasuke.AllowedClients) == 0) {
+		return &settingError{"listen.xroad", "is not a loopback address: pin the security server's certificate in listen.tls.xroad.pinned; " +
+			"or set xroad.trustNetwork: true and xroad.allowedClients, if only the security server can reach it"}
 	}
 	return nil
 }
 
 // minPersonKey: with a guessable key, the hash of a personal code is the code.
 const minPersonKey = 32
+
+// asksClients reports whether a listener requires client certificates.
+func (t TLS) asksClients() bool { return t.Cert != "" && (t.CA != "" || t.Pinned != "") }
+
+func (s Settings) checkTLS() error {
+	for key, t := range s.tls() {
+		switch {
+		case (t.Cert == "") != (t.Key == ""):
+			return &settingError{key + ".cert", "needs key as well, and key needs cert"}
+		case t.CA != "" && t.Pinned != "":
+			return &settingError{key + ".pinned", "stands instead of ca: set one of them"}
+		case strings.HasPrefix(key, "listen.") && t.Cert == "" && *t != (TLS{}):
+			return &settingError{key + ".cert", "is needed: without it the listener does not speak TLS"}
+		}
+	}
+	if len(s.Core.Certificates) > 0 && s.Listen.TLS.Core.Cert == "" {
+		return &settingError{"core.certificates", "needs listen.tls.core"}
+	}
+	for i, c := range s.Core.Certificates {
+		switch at := fmt.Sprintf("core.certificates[%d]", i); {
+		case c.Name == "":
+			return &settingError{at + ".name", "is needed"}
+		case !sha256Hex.MatchString(normalFingerprint(c.SHA256)):
+			return &settingError{at + ".sha256", "must be 64 hexadecimal digits"}
+		}
+	}
+	return nil
+}
+
+var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // loopback reports whether an address can be reached from this machine alone.
 func loopback(address string) bool {
@@ -355,7 +412,7 @@ func (s Settings) allowedTo(key string, own []string) (func(xroadhdr.ClientID) b
 		}
 		sets = append(sets, set)
 	}
-	if len(sets) == 0 && loopback(s.Listen.XRoad) {
+	if len(sets) == 0 && (loopback(s.Listen.XRoad) || s.Listen.TLS.XRoad.asksClients()) {
 		return nil, nil
 	}
 	return func(id xroadhdr.ClientID) bool {

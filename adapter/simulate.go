@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"ametlikudteadaanded.ee/adapter/simulator"
@@ -20,15 +23,22 @@ type simulateCommand struct {
 	Adapter        string        `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The adapter's xroad listener (${default})."`
 	API            string        `default:"http://127.0.0.1:8081" placeholder:"URL" help:"The adapter's internal API (${default})."`
 	TokenFile      string        `default:"adapter.token" placeholder:"FILE" help:"The internal API's token (${default})."`
+	TLS            string        `name:"tls" type:"path" placeholder:"DIR" help:"Folder of adapter testca: the security server speaks TLS, knows the adapter's certificate only, and shows its own."`
 	Expiry         time.Duration `default:"15m" placeholder:"DURATION" help:"How long an order lives at EMTA (${default})."`
 }
 
 // Run is for kong.
 func (c *simulateCommand) Run(ctx context.Context) error {
-	world, err := simulator.Start(ctx, simulator.Options{
+	options := simulator.Options{
 		SecurityServerAddress: c.SecurityServer, ControlAddress: c.Control, PayerAddress: c.Payer, CoreAddress: c.Core, PaasukeAddress: c.Paasuke, Hostname: c.Host,
 		PaymentModule: simulator.EMTAOptions{Expiry: c.Expiry},
-	})
+	}
+	if c.TLS != "" {
+		if err := c.useTLS(&options); err != nil {
+			return err
+		}
+	}
+	world, err := simulator.Start(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -48,4 +58,25 @@ func (c *simulateCommand) Run(ctx context.Context) error {
 		"  core: {webhook: {url: %q, secret: %q}}\n", world.SecurityServerURL(), world.WebhookURL(), world.WebhookSecret())
 	<-ctx.Done()
 	return world.Close()
+}
+
+// useTLS has the security server compare the adapter's certificate, both ways, as real ones do.
+func (c *simulateCommand) useTLS(o *simulator.Options) error {
+	i, err := TLS{Cert: filepath.Join(c.TLS, "security-server.pem"), Key: filepath.Join(c.TLS, "security-server.key"),
+		Pinned: filepath.Join(c.TLS, "adapter.pem")}.load("--tls")
+	if err != nil {
+		return err
+	}
+	o.ListenTLS = i.serverConfig()
+	o.CallTLS = clientConfig("", func() *identity { return i })
+	roots, err := TLS{CA: filepath.Join(c.TLS, "ca.pem")}.load("--tls")
+	if err != nil {
+		return err
+	}
+	api, err := url.Parse(c.API)
+	if err != nil {
+		return fmt.Errorf("--api: %w", err)
+	}
+	o.CoreTransport = &http.Transport{TLSClientConfig: clientConfig(api.Hostname(), func() *identity { return roots })}
+	return nil
 }

@@ -14,13 +14,13 @@ import (
 )
 
 // coreTokens are the tokens that the internal API knows: the settings', or where none are set the one in the token
-// file, which is made at the first start.
+// file, which is made at the first start. Without a name for that file there are none.
 func (s Settings) coreTokens(now func() time.Time) (*rest.Tokens, error) {
 	var tokens []rest.Token
 	for _, t := range s.Core.Tokens {
 		tokens = append(tokens, rest.Token{Name: t.Name, SHA256: strings.ToLower(t.SHA256), Scopes: t.Scopes, Expires: t.Expires})
 	}
-	if len(tokens) == 0 {
+	if len(tokens) == 0 && s.Core.TokenFile != "" {
 		token, err := tokenIn(s.Core.TokenFile)
 		if err != nil {
 			return nil, err

@@ -15,12 +15,8 @@ const emtaPath = "/emta"
 
 // xroadHandler answers the xroad listener: the notify service by POST, its WSDL and schemas by GET. A request with another
 // method or to another address gets a SOAP fault, which is all that a security server understands (fact sheet §4.3).
-func xroadHandler(s Settings, address string, notify soap.Operation, log *slog.Logger) (http.Handler, error) {
+func xroadHandler(s Settings, address string, allowed func(xroadhdr.ClientID) bool, notify soap.Operation, log *slog.Logger) (http.Handler, error) {
 	settings, err := s.orderSettings()
-	if err != nil {
-		return nil, err
-	}
-	allowed, err := s.allowedToNotify()
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,8 @@ func CallerFrom(ctx context.Context) Caller {
 	return caller
 }
 
-func (c Caller) may(scope string) bool {
+// May reports whether the caller has the scope; everybody has the empty one.
+func (c Caller) May(scope string) bool {
 	return scope == "" || slices.Contains(c.Scopes, scope) || slices.Contains(c.Scopes, "*")
 }
 

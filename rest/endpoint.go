@@ -55,7 +55,7 @@ func (o EndpointOptions) serve(route Route, r *http.Request) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
-		if !caller.may(route.Scope) {
+		if !caller.May(route.Scope) {
 			return Answer{}, forbidden(route.Scope)
 		}
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))

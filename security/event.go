@@ -24,6 +24,7 @@ const (
 	SessionEnded    = "session ended"           // a token was not used for long
 	TokenRefused    = "token refused"           // 401: none, or one that is unknown
 	TokenExpired    = "token expired"           // 401: one that was valid until its time came
+	AttemptsLimited = "attempts limited"        // 429: too many of the two before, from one address
 	AccessRefused   = "access refused"          // 403, or AccessDenied to an X-Road client
 	SettingsChanged = "settings changed"        // which, from what to what
 	ExchangesRead   = "exchanges read"          // who looked at what

@@ -39,13 +39,14 @@ type Running struct {
 	mu      sync.Mutex // held while settings are read and put in force
 	started bool
 	failing bool
+	file    Settings
 	stored  Stored
 	now     Settings
 }
 
 // New puts the file's settings in force. Refresh brings the store's.
 func New(o Options) *Running {
-	r := &Running{o: o, wake: make(chan struct{}, 1), now: o.File.With(Changes{})}
+	r := &Running{o: o, wake: make(chan struct{}, 1), file: o.File, now: o.File.With(Changes{})}
 	o.Apply(r.now)
 	return r
 }
@@ -69,7 +70,7 @@ func (r *Running) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.stored, r.now = stored, r.o.File.With(changes)
+	r.stored, r.now = stored, r.file.With(changes)
 	r.o.Apply(r.now)
 	if !first {
 		r.o.Changed(stored)
@@ -114,6 +115,19 @@ func (r *Running) Current() (Settings, Stored) {
 	return r.now, r.stored
 }
 
+// ReplaceFile puts other values of the settings file in force, beneath what was changed since.
+func (r *Running) ReplaceFile(file Settings) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changes, err := readChanges(r.stored.Changes)
+	if err != nil {
+		return // what cannot be read is not in r.stored
+	}
+	r.file = file
+	r.now = file.With(changes)
+	r.o.Apply(r.now)
+}
+
 // errStale says that the caller's version is no longer the last.
 var errStale = errors.New("the version is not the last")
 
@@ -128,7 +142,7 @@ func (r *Running) Change(ctx context.Context, patch []byte, by string, expected 
 		if expected >= 0 && expected != last.Version {
 			return Stored{}, errStale
 		}
-		known := Known{File: r.o.File, Components: r.o.Components()}
+		known := Known{File: r.fileValues(), Components: r.o.Components()}
 		next := Stored{Version: last.Version + 1, At: r.o.Now(), By: by}
 		if next.Changes, next.Steps, err = known.change(last.Changes, patch); err != nil {
 			return Stored{}, err
@@ -148,6 +162,12 @@ func (r *Running) Change(ctx context.Context, patch []byte, by string, expected 
 		}
 		return next, r.Refresh(ctx)
 	}
+}
+
+func (r *Running) fileValues() Settings {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.file
 }
 
 func sameChanges(a, b []byte) bool {

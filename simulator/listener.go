@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -22,6 +23,11 @@ type listener struct {
 // listen starts h on address; an empty one is 127.0.0.1:0. Whoever reaches a
 // simulator can make payments, so an address that is not loopback is refused without a hostname.
 func listen(ctx context.Context, address, hostname string, h http.Handler) (*listener, error) {
+	return listenTLS(ctx, address, hostname, nil, h)
+}
+
+// listenTLS is listen, by TLS where there is a config.
+func listenTLS(ctx context.Context, address, hostname string, secret *tls.Config, h http.Handler) (*listener, error) {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
@@ -43,6 +49,10 @@ func listen(ctx context.Context, address, hostname string, h http.Handler) (*lis
 		at = net.JoinHostPort(hostname, port)
 	}
 	s := &listener{server: &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout}, url: "http://" + at, done: make(chan error, 1)}
+	if secret != nil {
+		l = tls.NewListener(l, secret)
+		s.url = "https://" + at
+	}
 	go func() { s.done <- s.server.Serve(l) }()
 	return s, nil
 }

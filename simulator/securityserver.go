@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -35,6 +36,7 @@ type Service struct {
 type SecurityServerOptions struct {
 	Spelling Spelling      // of error codes
 	NewID    func() string // ids of faults and of nothing else; nil: random UUIDs
+	TLS      *tls.Config   // to providers with an https URL; nil: the defaults of crypto/tls
 }
 
 // right is an access right: per service code, for all versions (fact sheet §2.2).
@@ -75,7 +77,7 @@ func NewSecurityServer(o SecurityServerOptions) *SecurityServer {
 		newID: o.NewID, spelling: o.Spelling, stopped: stopped,
 		stop: sync.OnceFunc(func() { close(stopped) }),
 		// Answers come uncompressed and redirects are not followed (fact sheet §4.1).
-		transport: &http.Transport{DisableCompression: true},
+		transport: &http.Transport{DisableCompression: true, TLSClientConfig: o.TLS},
 		members:   map[xroadhdr.ClientID]bool{},
 		services:  map[xroadhdr.ServiceID]Service{},
 		rights:    map[right]bool{},

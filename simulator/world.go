@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"sync"
@@ -37,6 +38,9 @@ type Options struct {
 	PaymentModule EMTAOptions // its Clock, Seed, NewID, PayerURL and notification addresses are set by Start
 	WebhookSecret string      // "whsec_" and Base64; empty: DefaultWebhookSecret
 
+	// ListenTLS is the security server's where the adapter calls it, nil for plain HTTP; CallTLS where it calls an https adapter.
+	ListenTLS, CallTLS *tls.Config
+
 	CoreTransport http.RoundTripper // of the core's calls to the internal API; nil: the default
 }
 
@@ -61,6 +65,7 @@ type World struct {
 
 	o         Options
 	server    *listener
+	partners  *listener // the same security server in plain HTTP, for EMTA and Pääsuke; nil: it is server
 	backend   *listener
 	payer     *listener
 	core      *listener
@@ -110,12 +115,19 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{o: o, Core: core, SecurityServer: NewSecurityServer(SecurityServerOptions{Spelling: o.Spelling, NewID: o.NewID})}
-	if w.server, err = listen(ctx, o.SecurityServerAddress, o.Hostname, w.SecurityServer); err != nil {
+	w := &World{o: o, Core: core, SecurityServer: NewSecurityServer(SecurityServerOptions{Spelling: o.Spelling, NewID: o.NewID, TLS: o.CallTLS})}
+	if w.server, err = listenTLS(ctx, o.SecurityServerAddress, o.Hostname, o.ListenTLS, w.SecurityServer); err != nil {
 		return nil, err
 	}
-	w.EMTA = NewEMTA(o.paymentModule(w.server.url))
-	w.Paasuke = NewPaasuke(PaasukeOptions{SecurityServer: w.server.url, Client: o.Paasuke, Service: serviceOf(o.Client, ServiceMandates, ""), NewID: o.NewID})
+	partners := w.server
+	if o.ListenTLS != nil { // the partners have security servers of their own
+		if w.partners, err = listen(ctx, "", "", w.SecurityServer); err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+		partners = w.partners
+	}
+	w.EMTA = NewEMTA(o.paymentModule(partners.url))
+	w.Paasuke = NewPaasuke(PaasukeOptions{SecurityServer: partners.url, Client: o.Paasuke, Service: serviceOf(o.Client, ServiceMandates, ""), NewID: o.NewID})
 	for _, l := range []struct {
 		listener **listener
 		address  string
@@ -232,10 +244,12 @@ func (w *World) Close() error {
 		w.endRun()
 	}
 	w.SecurityServer.Close()
-	w.EMTA.Close()
+	if w.EMTA != nil {
+		w.EMTA.Close()
+	}
 	w.Core.Close()
 	var err error
-	for _, l := range []*listener{w.server, w.backend, w.payer, w.core, w.control, w.paasuke} {
+	for _, l := range []*listener{w.server, w.partners, w.backend, w.payer, w.core, w.control, w.paasuke} {
 		if l != nil {
 			err = errors.Join(err, l.close())
 		}
