@@ -59,6 +59,14 @@ func (c *countedConn) Close() error {
 	return err
 }
 
+// CloseWrite tells the other end that no more comes; without it a refusal could be lost in the reset of the connection.
+func (c *countedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // cutSlowReaders ends the connection of a caller that does not take its answer within the time given, from the answer's first
 // byte on. How long the answer takes to be made has its limits elsewhere.
 func cutSlowReaders(within time.Duration, next http.Handler) http.Handler {

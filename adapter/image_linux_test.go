@@ -82,7 +82,7 @@ func TestImageReadOnly(t *testing.T) {
 	command := exec.CommandContext(t.Context(), "/adapter", "serve")
 	command.Path, command.Err = "/adapter", nil
 	command.Dir = "/"
-	command.Env = []string{"ADAPTER_STORE=sqlite:/tmp/adapter.db", "ADAPTER_CORE_TOKENFILE=/tmp/adapter.token",
+	command.Env = []string{"ADAPTER_STORE=sqlite:/tmp/adapter.db", "ADAPTER_LOG_DIR=/tmp/logs", "ADAPTER_CORE_TOKENFILE=/tmp/adapter.token",
 		"ADAPTER_LISTEN_XROAD=" + addresses[0], "ADAPTER_LISTEN_CORE=" + addresses[1], "ADAPTER_LISTEN_OPS=" + addresses[2]}
 	command.SysProcAttr = &syscall.SysProcAttr{Chroot: folder, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}, Pdeathsig: syscall.SIGKILL}
 	var output strings.Builder
