@@ -38,6 +38,7 @@ type observer struct {
 	security *security.Log // hears of refusals
 	persons  persons
 	proxies  []netip.Prefix // whose forwarding header is believed
+	meter    *meter
 }
 
 // of is the observer of requests from one system.
@@ -67,9 +68,15 @@ func (o observer) observe(next http.Handler) http.Handler {
 		seen := &observed{request: r}
 		ctx := xroadhdr.WithExchange(r.Context(), exchange)
 		ctx = context.WithValue(security.WithAddress(ctx, security.CallerAddress(r, o.proxies)), observedKey{}, seen)
+		ctx, passing := o.meter.receive(ctx, o.system, r)
 		begin := o.now()
 		answer := &statusWriter{ResponseWriter: w}
+		body := &countedBody{ReadCloser: r.Body}
+		r = r.WithContext(ctx)
+		r.Body = body
 		defer func() {
+			passing.requestBytes, passing.responseBytes = body.n, answer.written
+			passing.end(answer.status, answered(answer.status, exchange))
 			in := inbound{Exchange: *exchange, System: o.system, Method: r.Method, Path: r.URL.Path, Status: answer.status, Took: o.now().Sub(begin),
 				Caller: seen.caller, Person: o.persons.hash(cmp.Or(exchange.UserID, r.Header.Get("X-Acting-User")))}
 			in.log(ctx, o.log)
@@ -78,7 +85,7 @@ func (o observer) observe(next http.Handler) http.Handler {
 				o.told(in)
 			}
 		}()
-		next.ServeHTTP(answer, r.WithContext(ctx))
+		next.ServeHTTP(answer, r)
 	})
 }
 
@@ -129,10 +136,11 @@ func clipped(s string) string {
 	return s
 }
 
-// statusWriter remembers the status of an answer.
+// statusWriter remembers the status and the length of an answer.
 type statusWriter struct {
 	http.ResponseWriter
-	status int
+	status  int
+	written int64
 }
 
 func (w *statusWriter) WriteHeader(status int) {
@@ -146,7 +154,9 @@ func (w *statusWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	return w.ResponseWriter.Write(p)
+	n, err := w.ResponseWriter.Write(p)
+	w.written += int64(n)
+	return n, err
 }
 
 // Unwrap is for http.ResponseController.

@@ -269,3 +269,20 @@ func one(is bool) float64 {
 	}
 	return 0
 }
+
+// exchangeLogStatus is whether each system's exchanges are kept.
+func (p *Program) exchangeLogStatus(_ context.Context, r *statusReport) {
+	for name, s := range p.exchanges.Settings() {
+		state := "on"
+		if s.Off() {
+			state = "off"
+		}
+		r.add("exchange log:"+name, check{Status: statusPass, Observed: state})
+	}
+	for _, f := range p.exchanges.Figures() {
+		if f.Failing {
+			r.add("exchange log:"+f.Stream.System, check{Status: statusFail, Observed: string(f.Stream.Part),
+				Output: "cannot be written to " + f.Sink + ": disk, folder, or table; the log line of component exchangelog says what is wrong"})
+		}
+	}
+}

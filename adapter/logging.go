@@ -170,6 +170,9 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	})
 	written := slog.NewRecord(r.Time, r.Level, maskedText("msg", r.Message), 0)
 	written.AddAttrs(slog.String("component", orDash(h.component)), slog.String("requestId", orDash(mask.Text(l.requestID))))
+	if id := traceID(ctx); id != "" {
+		written.AddAttrs(slog.String("traceId", id))
+	}
 	written.AddAttrs(l.attrs...)
 	if r.Level >= slog.LevelError {
 		if seen := observedFrom(ctx); seen != nil {

@@ -52,6 +52,8 @@ type Program struct {
 	persons    persons
 	exchanges  *exchangeLog
 	retentions []schedule.Daily
+	meter      *meter
+	endTraces  func(context.Context) error
 	sources    []statusSource // what the status page asks besides the database; set before the listeners serve
 	configured bool           // EMTA is
 	servers    []*server
@@ -110,7 +112,13 @@ func start(ctx context.Context, s Settings, log *slog.Logger, watch Watch, sende
 	if p.store, err = store.Open(ctx, s.Store); err != nil {
 		return nil, err
 	}
-	p.registry.MustRegister(newFigureGauges(p))
+	p.registry.MustRegister(newFigureGauges(p), newDiskGauge(s))
+	tracer, endTraces, err := newTracer(ctx, s.Trace)
+	if err != nil {
+		return nil, errors.Join(err, p.store.Close())
+	}
+	p.meter, p.endTraces = newMeter(p.now, tracer, p.registry), endTraces
+	p.sources = append(p.sources, p.meter.status, p.diskStatus, p.exchangeLogStatus)
 	p.persons = newPersons(s.Log.PersonKey)
 	p.security = p.newSecurityLog()
 	p.sessions = newSessions(p.now, p.security)
@@ -138,7 +146,7 @@ func (p *Program) wire(watch Watch) error {
 	if p.retentions, err = p.newRetentions(); err != nil {
 		return err
 	}
-	options := order.Options{Store: p.store, Settings: settings, Now: p.now, NewID: uuid.NewString, Random: rand.Float64,
+	options := order.Options{Store: tracedStore{p.store}, Settings: settings, Now: p.now, NewID: uuid.NewString, Random: rand.Float64,
 		Logger: p.log.With("component", "order"), Registry: p.registry, Appended: p.appended}
 	if s.EMTA.Service != "" {
 		p.configured = true
@@ -194,7 +202,7 @@ func (p *Program) handle(watch Watch) error {
 	if err != nil {
 		return err
 	}
-	observer := observer{now: p.now, told: watch.Inbound, security: p.security, persons: p.persons, proxies: proxies}
+	observer := observer{now: p.now, told: watch.Inbound, security: p.security, persons: p.persons, proxies: proxies, meter: p.meter}
 	for _, l := range p.servers {
 		observer.log = p.log.With("component", l.name)
 		switch l.name {
@@ -252,7 +260,9 @@ func (p *Program) sender(wrap func(http.RoundTripper) http.RoundTripper) (*soap.
 		problems.WithLabelValues(problem) // at zero from the start
 	}
 	sender, err := soap.NewSender(soap.SenderOptions{
-		URL: p.settings.XRoad.SecurityServer, TLS: config, Wrap: p.exchanges.toEMTA(wrap),
+		URL: p.settings.XRoad.SecurityServer, TLS: config, Wrap: func(next http.RoundTripper) http.RoundTripper {
+			return p.meter.transport(systemEMTA, p.exchanges.toEMTA(wrap)(next))
+		},
 		RequestHash:  soap.HashPolicy(p.settings.XRoad.RequestHash),
 		HashProblems: func(problem string) { problems.WithLabelValues(problem).Inc() },
 		Logger:       p.log.With("component", "soap"),
@@ -289,7 +299,7 @@ func (p *Program) newWebhook(transport http.RoundTripper) (*event.Webhook, error
 		transport = &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true, TLSClientConfig: config}
 	}
 	w, err := event.NewWebhook(p.store, event.WebhookOptions{
-		URL: p.settings.Core.Webhook.URL, Secret: p.settings.Core.Webhook.Secret, Transport: p.exchanges.toCore(transport),
+		URL: p.settings.Core.Webhook.URL, Secret: p.settings.Core.Webhook.Secret, Transport: p.meter.transport(systemCore, p.exchanges.toCore(transport)),
 		Now: p.now, NewID: uuid.NewString, Random: rand.Float64, Logger: p.log.With("component", "webhook"),
 		Attempted: func(a event.Attempt) {
 			outcome := a.Failure
@@ -395,7 +405,7 @@ func (p *Program) Stop() error {
 	case <-ctx.Done():
 		errs = append(errs, errors.New("background work did not end in time"))
 	}
-	return errors.Join(append(errs, p.exchanges.stop(ctx), p.store.Close())...)
+	return errors.Join(append(errs, p.exchanges.stop(ctx), p.endTraces(ctx), p.store.Close())...)
 }
 
 // stop undoes a start that failed half-way.

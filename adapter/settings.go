@@ -27,6 +27,8 @@ type Settings struct {
 	Core Core `yaml:"core"`
 	Ops  Ops  `yaml:"ops"`
 	Log  Log  `yaml:"log"`
+
+	Trace Trace `yaml:"trace"`
 }
 
 // Listen holds the addresses of the three listeners, host:port. Port 0 takes a free one.
@@ -176,6 +178,12 @@ type ClaimOffer struct {
 	Last  time.Duration `yaml:"last"`  // doubling to this
 }
 
+// Trace is where traces go (NA-102).
+type Trace struct {
+	Endpoint string `yaml:"endpoint" setting:"url"` // of an OpenTelemetry collector that takes OTLP over HTTP, `http://collector:4318/v1/traces`; empty: no traces are made
+	Percent  int    `yaml:"percent"`                // of the traces that begin here, how many are sent; one that the core began goes by its mark
+}
+
 // Log is the application log and the exchange log.
 type Log struct {
 	Level       string               `yaml:"level" one:"debug,info,warn,error" setting:"live"` // what the application log holds; `/api/v1/settings` stands above it
@@ -231,6 +239,7 @@ func defaultSettings() Settings {
 		Paasuke: Paasuke{Namespace: mandates.Namespace, ExManager: true, Origin: mandates.Origin},
 		Core:    Core{TokenFile: "adapter.token", ClaimOffer: ClaimOffer{First: orders.FirstOffer, Last: orders.LastOffer}},
 		Log:     Log{Level: "info", Dir: "logs", ArchiveDir: "archive"},
+		Trace:   Trace{Percent: 100},
 	}
 }
 

@@ -18,12 +18,13 @@ type cloudEvent struct {
 	Subject         string          `json:"subject,omitempty"`
 	Time            string          `json:"time"`
 	DataContentType string          `json:"datacontenttype,omitempty"`
+	TraceParent     string          `json:"traceparent,omitempty"` // Distributed Tracing extension
 	Data            json.RawMessage `json:"data,omitempty"`
 }
 
 func cloudEventOf(e Event, source string) cloudEvent {
 	c := cloudEvent{SpecVersion: "1.0", ID: e.ID, Source: source, Type: e.Type, Subject: e.Subject,
-		Time: e.Time.UTC().Format(time.RFC3339Nano), Data: e.Data}
+		Time: e.Time.UTC().Format(time.RFC3339Nano), Data: e.Data, TraceParent: e.TraceParent}
 	if len(e.Data) > 0 {
 		c.DataContentType = "application/json"
 	}

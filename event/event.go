@@ -14,4 +14,7 @@ type Event struct {
 	Subject string          // whom it is about, e.g. "order/12"; events of one subject are heard in order
 	Time    time.Time       // when it happened, UTC
 	Data    json.RawMessage // the order or mandate as the internal API shows it
+	// TraceParent is the W3C trace context that the event happened in, "" outside a trace. It is the CloudEvents
+	// extension traceparent, and the header of that name of the webhook's request.
+	TraceParent string
 }

@@ -176,6 +176,9 @@ func (w *Webhook) post(ctx context.Context, e Event) Attempt {
 			"Webhook-Timestamp": {timestamp},
 			"Webhook-Signature": {sign(w.key, e.ID, timestamp, body)},
 		}
+		if e.TraceParent != "" {
+			fields.Set("Traceparent", e.TraceParent)
+		}
 		attempt.Status, _, err = w.sender.Post(ctx, w.o.URL, fields, body)
 	}
 	attempt.Took, attempt.err = w.o.Now().Sub(start), err

@@ -19,7 +19,7 @@ import (
 // the log to the disk and no longer. Changes without events, as a notification's, do not wait for it.
 const (
 	lockFeed    = `SELECT pg_advisory_xact_lock(hashtextextended('atis.adapter_event', 7003))`
-	appendEvent = `INSERT INTO atis.adapter_event (id, type, subject, time, data) VALUES ($1, $2, $3, $4, $5)`
+	appendEvent = `INSERT INTO atis.adapter_event (id, type, subject, time, data, traceparent) VALUES ($1, $2, $3, $4, $5, $6)`
 	// wakeOthers tells other replicas, at the commit. Commits with it run one after another too,
 	// which is why only those that hold the feed's end have it.
 	wakeOthers = `SELECT pg_notify('` + wakeChannel + `', '')`
@@ -38,13 +38,13 @@ func (b *batch) appendEvents(events []event.Event, newID int64) error {
 			}
 			e.Subject = fmt.Sprintf("order/%d", newID)
 		}
-		b.exec("append an event", appendEvent, e.ID, e.Type, e.Subject, moment(e.Time), []byte(e.Data))
+		b.exec("append an event", appendEvent, e.ID, e.Type, e.Subject, moment(e.Time), []byte(e.Data), word(e.TraceParent))
 	}
 	b.exec("wake other replicas", wakeOthers)
 	return nil
 }
 
-const eventColumns = `e.seq, e.id, e.type, e.subject, e.time, e.data, e.attempts`
+const eventColumns = `e.seq, e.id, e.type, e.subject, e.time, e.data, e.traceparent, e.attempts`
 
 const (
 	eventsAfter = `SELECT ` + eventColumns + ` FROM atis.adapter_event e WHERE e.seq > $1 ORDER BY e.seq LIMIT $2`
@@ -68,7 +68,8 @@ const (
 
 func scanDelivery(r pgx.CollectableRow) (event.Delivery, error) {
 	var d event.Delivery
-	err := r.Scan(&d.Event.Seq, &d.Event.ID, &d.Event.Type, &d.Event.Subject, (*instant)(&d.Event.Time), (*[]byte)(&d.Event.Data), &d.Attempts)
+	err := r.Scan(&d.Event.Seq, &d.Event.ID, &d.Event.Type, &d.Event.Subject, (*instant)(&d.Event.Time), (*[]byte)(&d.Event.Data),
+		(*text)(&d.Event.TraceParent), &d.Attempts)
 	return d, err
 }
 

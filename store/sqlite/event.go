@@ -8,7 +8,7 @@ import (
 	"ametlikudteadaanded.ee/adapter/event"
 )
 
-const appendEvent = `INSERT INTO adapter_event (id, type, subject, time, data) VALUES (?, ?, ?, ?, ?)`
+const appendEvent = `INSERT INTO adapter_event (id, type, subject, time, data, traceparent) VALUES (?, ?, ?, ?, ?, ?)`
 
 // insertEvent appends an event; an empty subject is the order newID. One writer at a time
 // makes the order of Seq that of the commits.
@@ -19,13 +19,13 @@ func insertEvent(ctx context.Context, tx transaction, e event.Event, newID int64
 		}
 		e.Subject = fmt.Sprintf("order/%d", newID)
 	}
-	if _, err := tx.ExecContext(ctx, appendEvent, e.ID, e.Type, e.Subject, instant(e.Time), text(e.Data)); err != nil {
+	if _, err := tx.ExecContext(ctx, appendEvent, e.ID, e.Type, e.Subject, instant(e.Time), text(e.Data), text(e.TraceParent)); err != nil {
 		return wrap(err, "append an event")
 	}
 	return nil
 }
 
-const eventColumns = `e.seq, e.id, e.type, e.subject, e.time, e.data`
+const eventColumns = `e.seq, e.id, e.type, e.subject, e.time, e.data, e.traceparent`
 
 const (
 	eventsAfter = `SELECT ` + eventColumns + ` FROM adapter_event e WHERE e.seq > ? ORDER BY e.seq LIMIT ?`
@@ -56,7 +56,7 @@ func scanEvent(r row) (event.Event, error) {
 func scanDelivery(r row, more ...any) (event.Delivery, error) {
 	var d event.Delivery
 	var data text
-	dest := []any{&d.Event.Seq, &d.Event.ID, &d.Event.Type, &d.Event.Subject, (*instant)(&d.Event.Time), &data}
+	dest := []any{&d.Event.Seq, &d.Event.ID, &d.Event.Type, &d.Event.Subject, (*instant)(&d.Event.Time), &data, (*text)(&d.Event.TraceParent)}
 	if err := r.Scan(append(dest, more...)...); err != nil {
 		return event.Delivery{}, err
 	}

@@ -56,6 +56,7 @@ func testFeed(t *testing.T, s Store) {
 	o := started(t, s, 5, "emta-1")
 	want := eventsOf(o.ID, 3)
 	want[1].Data = nil
+	want[2].TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	appendEvents(t, s, o.ID, want...)
 	events, err = s.Events(ctx, 0, 10)
 	require.NoError(t, err)
