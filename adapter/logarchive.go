@@ -48,7 +48,8 @@ var errNoSigningKey = errors.New("set log.signingKey and log.signingCert: archiv
 
 // exporter is what archives and evidence are made with.
 func (s Settings) exporter(now func() time.Time, log *slog.Logger) (exchangelog.Exporter, error) {
-	e := exchangelog.Exporter{Dir: s.Log.ArchiveDir, Tool: thisBuild().String(), Now: now, Logger: log}
+	e := exchangelog.Exporter{Dir: s.Log.ArchiveDir, Tool: thisBuild().String(), Now: now, Logger: log,
+		Key: func(system, id string) ([]byte, error) { return exchangelog.WrappedKey(s.Log.Dir, system, id) }}
 	if s.Log.SigningKey == "" {
 		return e, errNoSigningKey
 	}
@@ -100,6 +101,24 @@ func (s Settings) logPlaces(trusted []*x509.Certificate) []exchangelog.Place {
 		places = append(places, exchangelog.Place{Name: s.Log.ArchiveDir, Source: exchangelog.Archives{Dir: s.Log.ArchiveDir, Trusted: trusted}})
 	}
 	return places
+}
+
+// opener returns what opens an encrypted record, from the log or an archive; one whose key is not at hand stays as it is.
+func (s Settings) opener() (func(*exchangelog.Record) *exchangelog.Record, error) {
+	if s.Log.MasterKey == "" {
+		return func(r *exchangelog.Record) *exchangelog.Record { return r }, nil
+	}
+	keys, err := exchangelog.OpenKeys(s.Log.Dir, s.Log.MasterKey)
+	if err != nil {
+		return nil, fmt.Errorf("setting log.masterKey: %w", err)
+	}
+	keys.Archived(s.Log.ArchiveDir)
+	return func(r *exchangelog.Record) *exchangelog.Record {
+		if opened, err := keys.Open(r); err == nil {
+			return opened
+		}
+		return r
+	}, nil
 }
 
 // logNames are the systems that there are, or the one that was asked for.

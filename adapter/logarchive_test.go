@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -68,8 +69,13 @@ func recorded(t testing.TB, s Settings, name string, at time.Time, bodies ...str
 	t.Helper()
 	key, err := exchangelog.ReadSealKey(s.Log.SealKey)
 	require.NoError(t, err)
+	var keys *exchangelog.Keys
+	if s.Log.MasterKey != "" {
+		keys, err = exchangelog.OpenKeys(s.Log.Dir, s.Log.MasterKey)
+		require.NoError(t, err)
+	}
 	n := 0
-	log, err := exchangelog.Open(exchangelog.Options{Replica: "a", SealKey: key, Now: func() time.Time { return at },
+	log, err := exchangelog.Open(exchangelog.Options{Replica: "a", SealKey: key, Keys: keys, Now: func() time.Time { return at },
 		Sinks:   map[string]exchangelog.Sink{"files": exchangelog.NewFiles(s.Log.Dir, nil)},
 		Systems: map[string]exchangelog.Settings{"emta": {Sinks: []string{"files"}, Body: exchangelog.Full, Mode: exchangelog.Required}},
 		NewID:   func() string { n++; return fmt.Sprintf("%s-%d", name, n) }})
@@ -277,6 +283,43 @@ func TestLogShow(t *testing.T) {
 	require.Equal(t, `{"order":"77"}`, first.Record.Body)
 	require.Equal(t, "request", first.Record.Part)
 	require.Equal(t, 1, first.Segment)
+}
+
+// What is encrypted is archived so, with its key beside it; without the key it still verifies.
+func TestLogArchiveEncrypted(t *testing.T) {
+	s, _ := archiveSettings(t)
+	s.Log.MasterKey = filepath.Join(t.TempDir(), "master")
+	require.NoError(t, os.WriteFile(s.Log.MasterKey, []byte(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))), 0o600))
+	recorded(t, s, "october", lateOctober, "<order>one</order>")
+	e, err := s.exporter(func() time.Time { return inDecember }, quiet())
+	require.NoError(t, err)
+	require.NoError(t, (&logExport{System: "emta", Month: "2026-10", Drop: true}).export(t.Context(), s, e, io.Discard))
+	archive := filepath.Join(s.Log.ArchiveDir, "emta", "2026-10")
+	archived, err := filepath.Glob(filepath.Join(archive, "keys", "emta-2026-10-*.key"))
+	require.NoError(t, err)
+	require.Len(t, archived, 1)
+	require.NotContains(t, string(readGzip(t, filepath.Join(archive, "a", "request-000001.ndjson.gz"))), "one")
+
+	shown := func(id string, asJSON bool) string {
+		var out bytes.Buffer
+		require.NoError(t, (&logShow{ID: id, JSON: asJSON}).show(t.Context(), s, inDecember, &out))
+		return out.String()
+	}
+	require.NoError(t, os.RemoveAll(filepath.Join(s.Log.Dir, "emta", "keys")))
+	require.Contains(t, shown("october-1", false), "<order>one</order>", "by the archive's key")
+	require.Contains(t, shown("october-1", true), `"body":"\u003corder\u003eone\u003c/order\u003e"`)
+	bundle := filepath.Join(t.TempDir(), "bundle.tar.gz")
+	require.NoError(t, (&logEvidence{ID: "october-1", Out: bundle}).pack(t.Context(), s, e, io.Discard))
+	body, err := os.ReadFile(filepath.Join(unpacked(t, bundle, "october-1"), "a", "request-1.body"))
+	require.NoError(t, err)
+	require.Equal(t, "<order>one</order>", string(body))
+
+	require.NoError(t, os.RemoveAll(filepath.Join(archive, "keys")))
+	require.Contains(t, shown("october-1", false), "encrypted with key emta-2026-10-")
+	var told bytes.Buffer
+	require.NoError(t, (&logVerify{Archives: []string{archive}}).verify(t.Context(), s.Log, &told))
+	require.Contains(t, told.String(), "whole: archive of emta 2026-10")
+	require.Contains(t, told.String(), "note: key emta-2026-10-")
 }
 
 // Old months go by themselves, and whoever comes second has nothing to do.

@@ -41,7 +41,11 @@ func (c *logEvidence) pack(ctx context.Context, s Settings, e exchangelog.Export
 	if err != nil {
 		return err
 	}
-	v, first, err := exchangelog.EvidenceOf(ctx, s.logPlaces(trusted), logNames(c.System), c.ID, (*exchangelog.Record).Plain)
+	open, err := s.opener()
+	if err != nil {
+		return err
+	}
+	v, first, err := exchangelog.EvidenceOf(ctx, s.logPlaces(trusted), logNames(c.System), c.ID, func(r *exchangelog.Record) ([]byte, error) { return open(r).Plain() })
 	if errors.Is(err, exchangelog.ErrNothing) {
 		return errNotFound
 	}

@@ -54,7 +54,11 @@ func (c *logShow) show(ctx context.Context, s Settings, now time.Time, out io.Wr
 	if q.From.IsZero() && q.To.IsZero() && q.ID == "" {
 		q.From = now.AddDate(0, 0, -1)
 	}
-	found, more, err := exchangelog.Find(ctx, s.logPlaces(trusted), q, (*exchangelog.Record).Plain)
+	open, err := s.opener()
+	if err != nil {
+		return err
+	}
+	found, more, err := exchangelog.Find(ctx, s.logPlaces(trusted), q, func(r *exchangelog.Record) ([]byte, error) { return open(r).Plain() })
 	if err != nil {
 		return err
 	}
@@ -63,7 +67,7 @@ func (c *logShow) show(ctx context.Context, s Settings, now time.Time, out io.Wr
 	}
 	for _, x := range found {
 		for _, r := range x.Records {
-			if err := c.print(out, r); err != nil {
+			if err := c.print(out, r, open(r.Record)); err != nil {
 				return err
 			}
 		}
@@ -91,22 +95,35 @@ func momentOf(flag, text string) (time.Time, error) {
 	return t, nil
 }
 
-func (c *logShow) print(out io.Writer, r exchangelog.FoundRecord) error {
+// print shows a record; opened is the same, decrypted where it can be.
+func (c *logShow) print(out io.Writer, r exchangelog.FoundRecord, opened *exchangelog.Record) error {
 	where := filepath.Join(r.Place.Name, r.Stream.String())
 	if c.JSON {
+		var content *shownContent
+		if opened.KeyID != r.Record.KeyID {
+			content = &shownContent{opened.Path, opened.Digest, opened.Body}
+		}
 		line, err := json.Marshal(struct {
 			Place   string          `json:"place"`
 			Month   string          `json:"month"`
 			Segment int             `json:"segment"`
 			Record  json.RawMessage `json:"record"`
-		}{r.Place.Name, r.Month.String(), r.Segment, r.Line})
+			Content *shownContent   `json:"content,omitempty"` // decrypted
+		}{r.Place.Name, r.Month.String(), r.Segment, r.Line, content})
 		if err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(out, "%s\n", line)
 		return err
 	}
-	return printRecord(out, r.Record, fmt.Sprintf("%s, segment %d, record %d", where, r.Segment, r.Record.Seq))
+	return printRecord(out, opened, fmt.Sprintf("%s, segment %d, record %d", where, r.Segment, r.Record.Seq))
+}
+
+// shownContent is what was encrypted of a record.
+type shownContent struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"bodySha256"`
+	Body   string `json:"body"`
 }
 
 // printRecord shows a record to a person. Nothing in it that came from outside can steer the terminal.

@@ -79,6 +79,9 @@ func verifyArchive(ctx context.Context, folder string, trusted []*x509.Certifica
 		}
 		fmt.Fprintf(out, "  %s: %s\n", m.Stream(c), records)
 	}
+	for _, id := range a.KeysGone() {
+		fmt.Fprintf(out, "  note: key %s is not here: what it encrypts can be read only where the log still has it\n", id)
+	}
 	if key, err := a.SealKey(); err == nil && key == nil {
 		fmt.Fprintln(out, "  note: no key of seals was set when it was made; the manifest's signature alone vouches for it")
 	}

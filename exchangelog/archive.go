@@ -48,6 +48,8 @@ type Exporter struct {
 	Tool    string            // the adapter's version
 	Now     func() time.Time
 	Logger  *slog.Logger
+	// Key reads the wrapped key with an id, fs.ErrNotExist where it was destroyed; nil: archives get no keys.
+	Key func(system, id string) ([]byte, error)
 	// Removing is told of a month that is about to be removed; with an error it stays. nil: nobody is.
 	Removing func(context.Context, Manifest) error
 }
@@ -176,6 +178,9 @@ func (w *archiveWriter) write(ctx context.Context, e Exporter, source MonthSourc
 	if len(m.Chapters) == 0 {
 		return ErrNothing
 	}
+	if err := w.wrappedKeys(e, m); err != nil {
+		return err
+	}
 	return w.finish(m, e.Signer)
 }
 
@@ -213,6 +218,26 @@ func (w *archiveWriter) sealKey(m *Manifest, key ed25519.PublicKey) error {
 	return err
 }
 
+// wrappedKeys puts the keys of the bodies beside the records, as the log has them.
+func (w *archiveWriter) wrappedKeys(e Exporter, m Manifest) error {
+	if e.Key == nil {
+		return nil
+	}
+	for _, id := range m.Keys {
+		text, err := e.Key(m.System, id)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := w.file("", keyName(id), writeBytes(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // segment writes a segment's files, and checks it while it passes.
 func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey ed25519.PublicKey, s MonthSegment) error {
 	read, files, err := w.lines(ctx, archivedName(s), s.Lines, true)
@@ -223,6 +248,12 @@ func (w *archiveWriter) segment(ctx context.Context, m *Manifest, sealKey ed2551
 		return err
 	}
 	m.add(s.Stream, ArchivedSegment{Number: s.Number, Before: read.before(), Last: read.seal.Last, Files: files})
+	for id := range read.keys {
+		if !slices.Contains(m.Keys, id) {
+			m.Keys = append(m.Keys, id)
+		}
+	}
+	slices.Sort(m.Keys)
 	return nil
 }
 
@@ -404,6 +435,9 @@ func (a *Archive) Verify(ctx context.Context) error {
 
 func (a *Archive) checkFiles(ctx context.Context) error {
 	named := map[string]bool{manifestName: true, sumsName: true}
+	for _, id := range a.Manifest.Keys {
+		named[keyName(id)] = true
+	}
 	for _, f := range a.Manifest.files() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -472,6 +506,14 @@ func (a *Archive) checkSegment(ctx context.Context, stream Stream, s ArchivedSeg
 		return errors.New("its seal says something else than the manifest")
 	}
 	return nil
+}
+
+// KeysGone are the ids of keys that are not in the archive: their bodies can be read only where the log still has the key.
+func (a *Archive) KeysGone() []string {
+	return slices.DeleteFunc(slices.Clone(a.Manifest.Keys), func(id string) bool {
+		_, err := a.root.Lstat(keyName(id))
+		return err == nil
+	})
 }
 
 var _ Source = (*Archive)(nil)

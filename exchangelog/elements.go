@@ -17,6 +17,7 @@ type manifestElement struct {
 	Created   string           `xml:"created"`
 	CreatedBy string           `xml:"createdBy"`
 	Tool      string           `xml:"tool"`
+	Keys      []string         `xml:"key"`
 	Files     []fileElement    `xml:"file"`
 	Streams   []chapterElement `xml:"stream"`
 }
@@ -51,7 +52,7 @@ type fileElement struct {
 
 func encodeManifest(m Manifest) ([]byte, error) {
 	e := manifestElement{System: m.System, Month: m.Month.String(), Exchange: m.Exchange, Created: m.Created.UTC().Format(time.RFC3339),
-		CreatedBy: m.CreatedBy, Tool: m.Tool, Files: fileElements(m.Files)}
+		CreatedBy: m.CreatedBy, Tool: m.Tool, Keys: m.Keys, Files: fileElements(m.Files)}
 	for _, c := range m.Chapters {
 		chapter := chapterElement{Replica: c.Replica, Part: c.Part, Count: c.Count(), PreviousSeq: c.Before.Seq, PreviousHash: c.Before.Hash,
 			LastSeq: c.Last.Seq, LastHash: c.Last.Hash}
@@ -88,7 +89,7 @@ func decodeManifest(root *etree.Element) (Manifest, error) {
 	if err := xml.Unmarshal(text, &e); err != nil {
 		return Manifest{}, fmt.Errorf("%w: %w", ErrManifest, err)
 	}
-	m := Manifest{System: e.System, Exchange: e.Exchange, CreatedBy: e.CreatedBy, Tool: e.Tool, Files: archiveFiles(e.Files)}
+	m := Manifest{System: e.System, Exchange: e.Exchange, CreatedBy: e.CreatedBy, Tool: e.Tool, Keys: e.Keys, Files: archiveFiles(e.Files)}
 	if m.Month, err = ParseMonth(e.Month); err != nil {
 		return m, fmt.Errorf("%w: %w", ErrManifest, err)
 	}

@@ -26,11 +26,12 @@ import (
 // A new master key is put first into its file; Rewrap then wraps the data keys anew. Whoever deletes a month's data keys destroys its
 // content for good; the chain is over the encrypted form and still verifies. Keys are safe for concurrent use.
 type Keys struct {
-	folder  string
-	masters []masterKey // the first wraps, all unwrap
-	mu      sync.Mutex
-	byMonth map[string]*dataKey // by system and month, as they are used now
-	byID    map[string]*dataKey
+	folder   string
+	masters  []masterKey // the first wraps, all unwrap
+	mu       sync.Mutex
+	archives string              // where keys are as well; empty: nowhere
+	byMonth  map[string]*dataKey // by system and month, as they are used now
+	byID     map[string]*dataKey
 }
 
 type masterKey struct {
@@ -237,6 +238,9 @@ func (k *Keys) byName(system, id string) (*dataKey, error) {
 		return key, nil
 	}
 	key, err := k.read(filepath.Join(k.folder, system, keyFolder, id+keySuffix))
+	if errors.Is(err, fs.ErrNotExist) && k.archives != "" {
+		key, err = k.archived(system, id)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s", ErrNoKey, id)
 	}
@@ -244,6 +248,25 @@ func (k *Keys) byName(system, id string) (*dataKey, error) {
 		k.byID[id] = key
 	}
 	return key, err
+}
+
+// Archived lets keys be found in the archives below a folder as well. It is called before anything else.
+func (k *Keys) Archived(folder string) { k.archives = folder }
+
+func (k *Keys) archived(system, id string) (*dataKey, error) {
+	paths, err := filepath.Glob(filepath.Join(k.archives, system, "*", keyFolder, id+keySuffix))
+	if err != nil || len(paths) == 0 {
+		return nil, errors.Join(err, fs.ErrNotExist)
+	}
+	return k.read(paths[0])
+}
+
+// WrappedKey reads a data key of a log's folder as it is kept, fs.ErrNotExist where it was destroyed.
+func WrappedKey(folder, system, id string) ([]byte, error) {
+	if !systemName(system) || !replicaName(id) { // no way out of the folder
+		return nil, fmt.Errorf("%w: %q", fs.ErrNotExist, id)
+	}
+	return os.ReadFile(filepath.Join(folder, system, keyFolder, id+keySuffix))
 }
 
 func (k *Keys) read(path string) (*dataKey, error) {

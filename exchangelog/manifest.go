@@ -28,6 +28,7 @@ type Manifest struct {
 	Created   time.Time     // whole seconds
 	CreatedBy string        // who ran the command, as the caller names them
 	Tool      string        // the adapter's version
+	Keys      []string      // ids of the keys that bodies are encrypted with
 	Files     []ArchiveFile // what belongs to no segment: keys, texts
 	Chapters  []Chapter     // by replica and part
 }
@@ -63,7 +64,6 @@ const (
 	kindLines     = "lines"     // the segment's records and its seal, gzip
 	kindHashes    = "hashes"    // each record's hash, a line each
 	kindSealKey   = "sealKey"   // the public key of the seals, PEM
-	kindKey       = "key"       // a wrapped key of the bodies
 	kindSeal      = "seal"      // in evidence, as all that follow: what a seal's signature covers
 	kindSignature = "signature" // the seal's signature, 64 bytes
 	kindRecord    = "record"    // one record's line
@@ -89,6 +89,11 @@ func (m Manifest) check() error {
 	for _, text := range []string{m.CreatedBy, m.Tool} {
 		if text == "" || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			return fmt.Errorf("%w: it must say by whom and with what it was made, in printable characters", ErrManifest)
+		}
+	}
+	for _, id := range m.Keys {
+		if !replicaName(id) {
+			return fmt.Errorf("%w: key %q is not a name", ErrManifest, id)
 		}
 	}
 	names := map[string]bool{manifestName: true, sumsName: true}
@@ -127,6 +132,10 @@ func (m Manifest) check() error {
 	}
 	return nil
 }
+
+// keyName is the file of a wrapped key. It is not signed: it is wrapped anew when the master key changes, and deleted when the content is to
+// be destroyed. Nobody can put another in its place who does not have the master key.
+func keyName(id string) string { return keyFolder + "/" + id + keySuffix }
 
 // files are all files that the manifest names.
 func (m Manifest) files() []ArchiveFile {

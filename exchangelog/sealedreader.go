@@ -1,6 +1,7 @@
 package exchangelog
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/pem"
@@ -14,6 +15,7 @@ type sealedReader struct {
 	first  []byte   // what the first record's hash covers: what it follows, only the seal tells
 	hashes []string // of the records; a segment is bounded, and so is this
 	seal   *Seal
+	keys   map[string]bool // ids of keys
 	work   chain
 }
 
@@ -38,7 +40,26 @@ func (r *sealedReader) add(line []byte) error {
 		return fmt.Errorf("record %d of it was changed, or does not follow the one before", n+1)
 	}
 	r.hashes = append(r.hashes, hash)
+	if id := keyOf(covered); id != "" && !r.keys[id] {
+		if r.keys == nil {
+			r.keys = map[string]bool{}
+		}
+		r.keys[id] = true
+	}
 	return nil
+}
+
+// keyMember stands before a record's key. It cannot stand in a value: there its quotes would be escaped.
+const keyMember = `,"keyId":"`
+
+// keyOf is the id of the key that a record's body is encrypted with, empty if it is not.
+func keyOf(line []byte) string {
+	_, rest, _ := bytes.Cut(line, []byte(keyMember))
+	id, _, ok := bytes.Cut(rest, []byte{'"'})
+	if !ok {
+		return ""
+	}
+	return orNothing(string(id))
 }
 
 // before is the end of the chain before the segment, as its seal has it.
