@@ -120,7 +120,7 @@ func (a answer) shown(t testing.TB) string {
 		require.NotEmpty(t, p.Translation.RU)
 		_, said, _ := strings.Cut(p.Title, ": ")
 		field, _, _ := strings.Cut(said, " ")
-		words = append(words, strings.TrimPrefix(p.Type, "urn:problem-type:ee.ametlikudteadaanded:")+" "+field)
+		words = append(words, strings.TrimSpace(strings.TrimPrefix(p.Type, "urn:problem-type:ee.ametlikudteadaanded:")+" "+field))
 	}
 	return strings.Join(words, ", ")
 }
