@@ -34,8 +34,10 @@ func (c *demoCommand) Run(ctx context.Context) error {
 		d.text("\nEverything stays up until you press Ctrl-C:")
 		d.text("   %-36s %s", "http://"+d.program.Address("core")+"/api/docs", "the internal API, described")
 		d.text("   %-36s %s", d.world.ControlURL(), "the simulators: orders, the payer's pages, what may go wrong")
+		d.text("   %-36s %s", d.world.PaasukeURL(), "eesti.ee, simulated: give, waive, withdraw and pass on mandates")
 		d.text("   %-36s %s", "http://"+d.program.Address("ops")+"/status", "the adapter's own state")
 		d.text("   %-36s %s", "http://"+d.program.Address("xroad")+emtaPath+"?wsdl", "the WSDL of cpgOrderNotify")
+		d.text("   %-36s %s", "http://"+d.program.Address("xroad")+paasukePath+"/openapi.yaml", "what Pääsuke may call")
 		d.text("   the internal API's token: %s", filepath.Join(folder, "adapter.token"))
 		<-ctx.Done()
 	}
@@ -63,6 +65,7 @@ func (d *demo) start(ctx context.Context, folder string, fixed bool) error {
 		return err
 	}
 	s := demoSettings(d.world, folder)
+	s.Log.Level = "error" // the narrator tells the rest
 	if fixed {
 		s.Listen = defaultSettings().Listen
 	}
@@ -129,7 +132,7 @@ var errWrong = errors.New("something did not come out right")
 // day plays the scenes one after another.
 func (d *demo) day(ctx context.Context) error {
 	begin := time.Now()
-	d.text("The adapter, with a simulated security server, payment module (EMTA) and core application.")
+	d.text("The adapter, with a simulated security server, payment module (EMTA), Pääsuke and core application.")
 	d.text("Every message below crossed a real socket; nothing else is real: %s", "no money, no persons.")
 	for _, s := range d.script() {
 		d.scenes++

@@ -38,7 +38,19 @@ func (n *narrator) text(format string, args ...any) {
 
 // inbound tells of a request that the adapter answered.
 func (n *narrator) inbound(in inbound) {
-	if in.System != "core" {
+	if in.System == systemPaasuke {
+		what := in.Service.ServiceCode
+		if what == "" {
+			return // somebody reads the description
+		}
+		outcome := fmt.Sprintf("%d", in.Status)
+		if in.Fault != "" {
+			outcome += " " + in.Fault
+		}
+		n.line("Pääsuke → adapter", what+": "+outcome)
+		return
+	}
+	if in.System != systemCore {
 		outcome := "stored, answered"
 		if in.Fault != "" {
 			outcome = "answered with the fault that the order is not known"

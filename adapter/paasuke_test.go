@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -328,4 +329,37 @@ func TestPaasukeDescriptionIsServed(t *testing.T) {
 		require.Equal(t, 200, response.StatusCode)
 		require.Equal(t, string(want), string(body))
 	}
+}
+
+// Whoever writes fields of X-Road's twice, or may not do what he asks, stands in the security log; and no log line names a person, whose
+// codes are in paths, fields and bodies (NA-94).
+func TestPaasukeLogs(t *testing.T) {
+	world, err := simulator.Start(t.Context(), simulator.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, world.Close()) })
+	var log lockedBuffer
+	program, err := Start(t.Context(), demoSettings(world, t.TempDir()), newLogger(&log, slog.LevelDebug), Watch{})
+	require.NoError(t, err)
+	w := &wire{program: program, base: "http://" + program.Address("xroad"), checker: openapitest.NewAt(t, paasukePath, openapi.Paasuke())}
+	const company = "EE10391131"
+	w.must(t, "201", add(company, juri, "AT:ESINDAJA", ""))
+	w.must(t, "403, represented-party X-Road-Represented-Party", add(company, anu, "AT:ESINDAJA", "").by(tiit, ""))
+	w.must(t, "404, not-found There", call{method: "GET", path: "/v1/persons/" + juri})
+	w.must(t, "400, format delegate", call{method: "GET", path: givenBy(company) + "?delegate=" + strings.ToLower(juri)})
+	require.Equal(t, "400, duplicate X-Road-Client", attackWithBytes(t, program.Address("xroad"), get("/v1/roles", "+X-Road-Client: ee-dev/GOV/70006317/other")))
+	require.NoError(t, program.Stop())
+
+	lines := log.String()
+	for _, part := range []string{`"msg":"header field sent twice"`, `"msg":"access refused"`, `"route":"(no operation)"`, "addMandate"} {
+		require.Contains(t, lines, part)
+	}
+	for _, code := range []string{board, juri, anu, tiit} {
+		require.NotContains(t, strings.ToUpper(lines), strings.TrimPrefix(code, "EE"))
+	}
+}
+
+// by is the call by somebody else.
+func (c call) by(user, party string) call {
+	c.user, c.party = user, party
+	return c
 }

@@ -22,7 +22,7 @@ type scene struct {
 // script is the day. The two scenes in which EMTA's answers are wrong come first, while no other order is asked about.
 func (d *demo) script() []scene {
 	abandoned := simulator.CoreOrder{}
-	return []scene{
+	payments := []scene{
 		{"EMTA says that another amount was paid. The order is held until an operator accepts it.", d.wrongAmount},
 		{"EMTA answers about somebody else's order. Ours is not touched.", d.foreignAnswer},
 		{"A payer gets a payment link and walks away. (The end of this comes last.)", func(ctx context.Context) (err error) {
@@ -37,8 +37,9 @@ func (d *demo) script() []scene {
 		{"EMTA notifies three times of the same. The core hears of it once.", d.repeated},
 		{"A payment is annulled after the core has published.", d.annulled},
 		{"Two browser windows start a payment for the same announcement at once.", d.twice},
-		{"The abandoned order has expired.", func(ctx context.Context) error { return d.expired(ctx, abandoned) }},
 	}
+	expired := scene{"The abandoned order has expired.", func(ctx context.Context) error { return d.expired(ctx, abandoned) }}
+	return append(append(payments, d.mandateScenes()...), expired)
 }
 
 // sceneTimeout bounds the waiting for one thing to happen.

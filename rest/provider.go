@@ -35,7 +35,7 @@ type ProviderOptions struct {
 	Problems Wording                      // how problems are told
 	MaxBody  int64                        // bytes; 0: 1 MiB
 	Logger   *slog.Logger                 // nil: none
-	Security *slog.Logger                 // hears of refused access and of forged header fields; nil: none
+	Security *slog.Logger                 // hears of refused access (403) and of forged header fields; nil: none
 	NewID    func() string                // makes request ids, which must be UUIDs; nil: random ones
 }
 
@@ -88,7 +88,7 @@ func (p *provider) admit(r *http.Request) (xroadhdr.Header, error) {
 	if err != nil {
 		var field *xroadhdr.FieldError
 		if errors.As(err, &field) && field.Code == xroadhdr.CodeDuplicateHeaderField {
-			p.event(r, "header field sent twice", "field", field.Field)
+			p.event(r, headerForged, "field", field.Field)
 		}
 		return h, headerProblem(err)
 	}
@@ -101,7 +101,7 @@ func (p *provider) admit(r *http.Request) (xroadhdr.Header, error) {
 		exchange.UserID = *h.UserID
 	}
 	if p.options.Allowed != nil && !p.options.Allowed(h.Client) {
-		p.event(r, "access refused", "client", h.Client.String(), "reason", "the client is not on the list")
+		p.event(r, accessRefused, "client", h.Client.String(), "reason", "the client is not on the list")
 		return h, &Problem{Status: http.StatusForbidden, Code: codeForbidden, Title: "Not allowed", Detail: "This client may not use the service."}
 	}
 	return h, nil
@@ -170,15 +170,26 @@ func (p *provider) serve(op Operation, r *http.Request) (Answer, error) {
 		exchange.Service = p.options.Provider.Service(op.Name, "")
 	}
 	if op.Listed && p.options.Allowed == nil {
-		p.event(r, "access refused", "client", h.Client.String(), "operation", op.Name, "reason", "no list of allowed clients is set")
+		p.event(r, accessRefused, "client", h.Client.String(), "operation", op.Name, "reason", "no list of allowed clients is set")
 		return Answer{}, &Problem{Status: http.StatusForbidden, Code: codeForbidden, Title: "Not allowed",
 			Detail: "The operation changes something, and the provider has no list of the clients that may."}
 	}
 	if exchange.Noted != nil {
 		exchange.Noted()
 	}
-	return op.Serve(h, r)
+	answer, err := op.Serve(h, r)
+	var refused *Problem
+	if errors.As(err, &refused) && refused.Status == http.StatusForbidden {
+		p.event(r, accessRefused, "client", h.Client.String(), "operation", op.Name, "reason", refused.Error())
+	}
+	return answer, err
 }
+
+// What the security log hears of.
+const (
+	accessRefused = "access refused"
+	headerForged  = "header field sent twice"
+)
 
 // event tells the security log of a request that somebody should look at.
 func (p *provider) event(r *http.Request, what string, attrs ...any) {

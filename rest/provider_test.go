@@ -64,8 +64,11 @@ func operations() []rest.Operation {
 		{Name: "getSub", Method: "GET", Path: "/s/v1/items/{item}/sub", Serve: serve},
 		{Name: "addItem", Method: "POST", Path: "/s/v1/items/{item}", Serve: serve, Listed: true},
 		{Name: "fail", Method: "GET", Path: "/s/v1/fails/{how}", Serve: func(_ xroadhdr.Header, r *http.Request) (rest.Answer, error) {
-			if r.PathValue("how") == "panic" {
+			switch r.PathValue("how") {
+			case "panic":
 				panic("boom")
+			case "forbidden":
+				return rest.Answer{}, &rest.Problem{Status: 403, Code: "forbidden", Fields: []rest.Field{{Path: "X-Road-UserId", Rule: "foreign-user"}}}
 			}
 			return rest.Answer{}, errors.New("password is hunter2")
 		}},
@@ -224,6 +227,17 @@ func TestProviderChangesForListedClientsOnly(t *testing.T) {
 
 	answer = ask(provided(onlyShop, io.Discard), "POST", "/s/v1/items/7", `{}`, "X-Road-Client", shop, "Content-Type", "application/json")
 	require.Equal(t, 200, answer.StatusCode)
+}
+
+// What an operation refuses to a person is an event too, without the person.
+func TestProviderTellsOfRefusals(t *testing.T) {
+	var security bytes.Buffer
+	answer := ask(provided(onlyShop, &security), "GET", "/s/v1/fails/forbidden", "", "X-Road-Client", shop, "X-Road-UserId", "EE60001019906")
+	require.Equal(t, prefix+"foreign-user", requireList(t, answer, 403)[0].Type)
+	for _, part := range []string{"access refused", `"operation":"fail"`, "X-Road-UserId foreign-user", shop, fixed} {
+		require.Contains(t, security.String(), part)
+	}
+	require.NotContains(t, security.String(), "60001019906")
 }
 
 func TestProviderMethods(t *testing.T) {
