@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -197,12 +198,12 @@ func (l *Link) carry(to, from net.Conn, delay func() time.Duration) {
 		}
 	})
 	defer func() { close(pieces); <-gone }()
+	b := make([]byte, pieceBytes)
 	for {
-		b := make([]byte, pieceBytes)
 		n, err := from.Read(b)
 		if n > 0 {
 			select {
-			case pieces <- piece{b[:n], time.Now().Add(delay())}:
+			case pieces <- piece{bytes.Clone(b[:n]), time.Now().Add(delay())}:
 			case <-gone:
 				return
 			}
