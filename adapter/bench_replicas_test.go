@@ -46,9 +46,9 @@ const (
 	// benchLatency is added to each round trip to the database.
 	benchLatency = 5 * time.Millisecond
 	minGain      = 2.5
-	// benchConnections of a replica are few, so that a machine of two cores, which carries the database, the simulators and the
-	// callers too, is not what bounds three replicas.
-	benchConnections = 2
+	// benchConnections of a replica are as few as can be, so that a machine of two cores, which carries the database, the links
+	// and the callers too, is not what bounds three replicas.
+	benchConnections = 1
 	// benchTrips of a notification to the database: what is known, then the change with its commit.
 	benchTrips = 2
 	benchTime  = 5 * time.Second // of one round
