@@ -239,7 +239,7 @@ func (w *benchWorld) benchmarkCPU(b *testing.B) {
 				w.processed(b)
 				cost := (w.cpu(b, replicas) - before) / time.Duration(sent)
 				costs[replicas] = append(costs[replicas], cost)
-				b.Logf("%d replicas: %v of CPU time a notification", replicas, cost)
+				b.Logf("replicas %d: %v of CPU time a notification", replicas, cost)
 			})
 		}
 	}
@@ -269,7 +269,7 @@ func (w *benchWorld) benchmarkThroughput(b *testing.B) {
 			sent := w.notify(b, urls, func(int) bool { return time.Since(begin) < benchTime })
 			rate = float64(sent) / time.Since(begin).Seconds()
 		})
-		b.Logf("%d replicas of %d connections: %.0f notifications/s", replicas, connections, rate)
+		b.Logf("replicas %d, connections of each %d: %.0f notifications/s", replicas, connections, rate)
 		return rate
 	}
 	rates := map[int][]float64{}
@@ -285,7 +285,7 @@ func (w *benchWorld) benchmarkThroughput(b *testing.B) {
 	b.ReportMetric(three/one, "gain")
 	b.Logf("%v away from the database (medians of %d rounds, in turns): one replica %.0f notifications/s, three %.0f: %.2f times, at least %.1f wanted",
 		benchLatency, benchRounds, one, three, three/one, minGain)
-	b.Logf("the bound of a replica: %d connections / (%d round trips x %v) = %.0f/s, less what its other work takes; of three: %.0f/s",
+	b.Logf("the bound of a replica: connections %d / (%d round trips x %v) = %.0f/s, less what its other work takes; of three: %.0f/s",
 		benchConnections, benchTrips, benchLatency, bound, benchReplicas*bound)
 	const usual = 10 // store/postgres's default
 	one, three = rate(1, usual), rate(benchReplicas, usual)
