@@ -42,27 +42,35 @@ fi
 
 // start makes a cluster and starts its server.
 func start(settings []string) (*Server, error) {
+	return startFrom(settings, "initdb", "--auth=trust", "--username="+superuser, "--encoding=UTF8", "--no-locale", "--no-sync")
+}
+
+// superuser owns the cluster.
+const superuser = "adapter_test"
+
+// startFrom starts the server of a cluster that a program of PostgreSQL makes, in the folder that its -D names.
+func startFrom(settings []string, program string, args ...string) (*Server, error) {
 	initdb, err := find("initdb")
 	if err != nil {
 		return nil, err
 	}
-	postgres := filepath.Join(filepath.Dir(initdb), "postgres")
+	beside := func(name string) string { return filepath.Join(filepath.Dir(initdb), name) }
 	folder, err := os.MkdirTemp("", "adapter-postgres-")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{folder: folder, binary: postgres, settings: settings, address: &url.URL{Scheme: "postgres", Host: "", Path: "/postgres",
-		RawQuery: url.Values{"host": {folder}, "user": {"adapter_test"}}.Encode()}}
+	s := &Server{folder: folder, binary: beside("postgres"), settings: settings, address: &url.URL{Scheme: "postgres", Host: "", Path: "/postgres",
+		RawQuery: url.Values{"host": {folder}, "user": {superuser}}.Encode()}}
 	identity, err := serverUser(folder)
 	if err != nil {
 		os.RemoveAll(folder)
 		return nil, err
 	}
-	init := exec.Command(initdb, "--auth=trust", "--username=adapter_test", "--encoding=UTF8", "--no-locale", "--no-sync", "-D", s.data())
-	init.SysProcAttr, init.Dir = identity, folder
-	if out, err := init.CombinedOutput(); err != nil {
+	make := exec.Command(beside(program), append(args, "-D", s.data())...)
+	make.SysProcAttr, make.Dir = identity, folder
+	if out, err := make.CombinedOutput(); err != nil {
 		os.RemoveAll(folder)
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+		return nil, fmt.Errorf("%s: %w: %s", program, err, out)
 	}
 	if err := s.run(); err != nil {
 		s.end()
@@ -209,6 +217,45 @@ func (s *Server) Standby(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	s.Restart(tb)
+}
+
+// Replica starts a standby that follows the server. It ends with the test.
+func (s *Server) Replica(tb testing.TB) *Server {
+	tb.Helper()
+	replica, err := startFrom(s.settings, "pg_basebackup", "--host="+s.folder, "--username="+superuser, "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+	check(tb, err)
+	tb.Cleanup(replica.end)
+	return replica
+}
+
+// Promote makes a standby the server that can be written.
+func (s *Server) Promote(tb testing.TB) {
+	tb.Helper()
+	if err := s.exec(`SELECT pg_promote()`); err != nil {
+		tb.Fatalf("promote: %v", err)
+	}
+}
+
+// Of is the address of another server's database on this one, Beside has both hosts.
+func (s *Server) Of(tb testing.TB, address string) string {
+	tb.Helper()
+	return s.hosts(tb, address, func(string) string { return s.folder })
+}
+
+// Beside is the address of a database with this server as a second host, which has the database too.
+func (s *Server) Beside(tb testing.TB, address string) string {
+	tb.Helper()
+	return s.hosts(tb, address, func(first string) string { return first + "," + s.folder })
+}
+
+func (s *Server) hosts(tb testing.TB, address string, hosts func(string) string) string {
+	tb.Helper()
+	u, err := url.Parse(address)
+	check(tb, err)
+	q := u.Query()
+	q.Set("host", hosts(q.Get("host")))
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 // end ends the server and removes its folder.
