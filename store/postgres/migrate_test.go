@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -260,4 +261,26 @@ func TestMigrateLowerNumber(t *testing.T) {
 	require.Equal(t, []string{"00004_columns.sql", "00005_indexes.sql"}, names)
 	requireStatus(t, s, true)
 	started(t, s, 5, "emta-1")
+}
+
+// TestMigrationsOnlyExpand holds every step of both stores to what lets replicas of the version before go on beside those of the next:
+// nothing is dropped, renamed or narrowed, and a column that is added says what a row has that is written without it.
+func TestMigrationsOnlyExpand(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../*/migrations/*.sql")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	comment, statement := regexp.MustCompile(`--.*`), regexp.MustCompile(`(?i)\b(drop|rename|truncate|delete\s+from|alter\s+column|set\s+not\s+null)\b`)
+	added := regexp.MustCompile(`(?i)add\s+column[^,;]*`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		sql := comment.ReplaceAllString(string(text), "")
+		require.Empty(t, statement.FindAllString(sql, -1), file)
+		for _, column := range added.FindAllString(sql, -1) {
+			if upper := strings.ToUpper(column); strings.Contains(upper, "NOT NULL") {
+				require.Contains(t, upper, "DEFAULT", "%s: %s", file, column)
+			}
+		}
+	}
 }
