@@ -121,6 +121,9 @@ func (e Exporter) export(ctx context.Context, source MonthSource, system string,
 	w := archiveWriter{dir: partial}
 	err = w.write(ctx, e, source, Manifest{System: system, Month: m, Created: now.UTC(), CreatedBy: by, Tool: e.Tool})
 	if err == nil {
+		err = os.Chmod(partial, folderMode) // for the auditors' group too
+	}
+	if err == nil {
 		err = os.Rename(partial, final)
 		if errors.Is(err, fs.ErrExist) {
 			err = ErrArchived
@@ -317,14 +320,14 @@ func writeBytes(content []byte) func(io.Writer) error {
 func (w *archiveWriter) file(kind, name string, write func(io.Writer) error) (ArchiveFile, error) {
 	if folder := path.Dir(name); folder != "." {
 		full := filepath.Join(w.dir, filepath.FromSlash(folder))
-		switch err := os.Mkdir(full, 0o750); {
+		switch err := os.Mkdir(full, folderMode); {
 		case err == nil:
 			w.folders = append(w.folders, full)
 		case !errors.Is(err, fs.ErrExist):
 			return ArchiveFile{}, err
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(w.dir, filepath.FromSlash(name)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := os.OpenFile(filepath.Join(w.dir, filepath.FromSlash(name)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return ArchiveFile{}, err
 	}

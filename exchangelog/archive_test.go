@@ -143,6 +143,9 @@ func TestExport(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(dir))
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing unfinished is left")
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	require.Equal(t, fs.FileMode(folderMode), info.Mode().Perm(), "auditors read it by their group")
 
 	a, err := OpenArchive(dir, trust(testSigner()))
 	require.NoError(t, err)

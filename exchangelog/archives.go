@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"os"
@@ -43,7 +44,15 @@ func monthsIn(folder string, parse func(name string) (Month, error)) ([]Month, e
 
 // Open opens the archive of a month; fs.ErrNotExist where there is none.
 func (a Archives) Open(system string, m Month) (*Archive, error) {
-	return OpenArchive(filepath.Join(a.Dir, system, m.String()), a.Trusted)
+	dir := filepath.Join(a.Dir, system, m.String())
+	archive, err := OpenArchive(dir, a.Trusted)
+	if err == nil && (archive.Manifest.System != system || archive.Manifest.Month != m || archive.Manifest.Exchange != "") {
+		err = errors.Join(fmt.Errorf("%s holds the archive of %s %s", dir, archive.Manifest.System, archive.Manifest.Month), archive.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return archive, nil
 }
 
 // Segments is for MonthSource.

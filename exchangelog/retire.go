@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path/filepath"
 )
 
 // MonthStore is a sink whose months can be archived and then removed.
@@ -38,6 +39,8 @@ func (e Exporter) Retire(ctx context.Context, store MonthStore, dir string, trus
 	switch {
 	case m.Exchange != "":
 		return m, errors.New("it is the evidence of an exchange, and no archive")
+	case filepath.Base(dir) != m.Month.String() || filepath.Base(filepath.Dir(dir)) != m.System:
+		return m, fmt.Errorf("%s holds the archive of %s %s", dir, m.System, m.Month)
 	case !m.Month.Before(MonthOf(e.Now())):
 		return m, fmt.Errorf("month %s is not over", m.Month)
 	}

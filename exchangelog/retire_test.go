@@ -156,6 +156,15 @@ func TestRetireRefuses(t *testing.T) {
 			_, err := e.Export(t.Context(), f, "emta", october, "tester")
 			require.NoError(t, err)
 		}, errSignature.Error()},
+		"another month's archive in the folder": {func(t *testing.T, f *Files, _, dir string, e *Exporter) {
+			require.NoError(t, os.RemoveAll(dir))
+			e.Now = func() time.Time { return signedAt.AddDate(0, 1, 0) }
+			other, err := e.Export(t.Context(), f, "emta", november, "tester")
+			require.NoError(t, err)
+			require.NoError(t, os.Rename(other, dir))
+			_, err = Archives{e.Dir, trust(testSigner())}.Open("emta", october)
+			require.ErrorContains(t, err, "holds the archive of emta 2026-11")
+		}, "holds the archive of emta 2026-11"},
 		"a segment that came later": {func(t *testing.T, f *Files, _, _ string, _ *Exporter) {
 			fill(t, f, Stream{"emta", "b", Request}, inOctober, 1, false)
 		}, "segment 1 of emta/b/request is not in the archive"},
