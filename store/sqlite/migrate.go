@@ -32,7 +32,8 @@ func (s *Store) migrator() (*goose.Provider, error) {
 	provider, err := goose.NewProvider(goose.DialectSQLite3, s.write, folder, goose.WithAllowOutofOrder(true), // a step with a lower number may come with a later version
 		goose.WithGoMigrations(goose.NewGoMigration(2, &goose.GoFunc{RunTx: addColumns}, nil),
 			goose.NewGoMigration(4, &goose.GoFunc{RunTx: addColumnsOfOurs}, nil),
-			goose.NewGoMigration(21, &goose.GoFunc{RunTx: addMandateColumns}, nil)))
+			goose.NewGoMigration(21, &goose.GoFunc{RunTx: addMandateColumns}, nil),
+			goose.NewGoMigration(40, &goose.GoFunc{RunTx: addEventTrace}, nil)))
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: migrations: %w", err)
 	}
@@ -128,6 +129,11 @@ func columnsOfOurs() []column {
 		{"adapter_order", "after_cancel", "INTEGER NOT NULL DEFAULT 0 CHECK (after_cancel IN (0, 1))"},
 		{"adapter_notification", "parked_at", "TEXT"},
 	}
+}
+
+// addEventTrace adds the trace that an event happened in, for whoever hears of it later (NA-102).
+func addEventTrace(ctx context.Context, tx *sql.Tx) error {
+	return addMissing(ctx, tx, []column{{"adapter_event", "traceparent", "TEXT"}})
 }
 
 func addColumnsOfOurs(ctx context.Context, tx *sql.Tx) error {
