@@ -16,7 +16,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/simulator"
 	"ametlikudteadaanded.ee/adapter/store"
 	"ametlikudteadaanded.ee/adapter/store/postgrestest"
@@ -76,7 +75,6 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	c := &chaos{traffic: newTraffic(seed), server: postgrestest.Start(t), struck: map[string]int{}}
 	c.database = c.server.Database(t)
 	c.patience = 8 * time.Second
-	c.outages = []order.Code{order.Unavailable} // what the core hears while the database or the network is away
 	core := &balancer{through: http.DefaultTransport}
 	fromServer := &balancer{through: &http.Transport{DisableCompression: true}}
 	var err error

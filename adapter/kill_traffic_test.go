@@ -21,7 +21,6 @@ type traffic struct {
 	world    *simulator.World
 	points   *points
 	patience time.Duration // with one call of the internal API
-	outages  []order.Code  // refusals after which a call is made again, as after none
 
 	mu        sync.Mutex
 	asked     int64                          // announcements so far
@@ -174,10 +173,10 @@ func (t *traffic) call(ctx context.Context, call func(context.Context) (simulato
 	return simulator.CoreOrder{}, context.DeadlineExceeded
 }
 
-// refusal is the adapter's no, nil for any other error and for a no that is as good as no answer.
+// refusal is the adapter's no, nil for any other error and for one that says to come again: the adapter starts, or its database is away.
 func (t *traffic) refusal(err error) *simulator.Problem {
 	var refused *simulator.Problem
-	if !errors.As(err, &refused) || slices.Contains(t.outages, order.Code(refused.Code)) {
+	if !errors.As(err, &refused) || refused.Code == string(order.Unavailable) {
 		return nil
 	}
 	return refused
