@@ -181,7 +181,9 @@ func (d decision) passedOn(v View, ask PassOnAsk) (Change, error) {
 	}
 	period, wrong := d.period(ask.Period)
 	broken = append(broken, wrong...)
-	broken = append(broken, outside(original.Period, period)...)
+	if original.ValidOn(d.today) {
+		broken = append(broken, outside(original.Period, period)...)
+	}
 	broken = append(broken, checkGrounds(ask.Authorizations, ask.Document)...)
 	if broken == nil && d.held(v, ask.SubDelegate.Identifier, original.Role, period, 0) {
 		add(FieldDelegate, RuleOverlap)
