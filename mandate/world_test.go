@@ -36,8 +36,15 @@ type world struct {
 	m     *mandate.Module
 	all   store.Store
 	now   time.Time
-	core  func(tb testing.TB, statement string) // what the core does by itself, tables named with their schema
+	core  func(tb tester, statement string) // what the core does by itself, tables named with their schema
 	calls int
+}
+
+// tester is a test, or a check of a property.
+type tester interface {
+	require.TestingT
+	Helper()
+	Context() context.Context
 }
 
 // worlds runs a test on each store.
@@ -52,7 +59,7 @@ func inSQLite(tb testing.TB, dir string) *world {
 	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
 	require.NoError(tb, err)
 	tb.Cleanup(func() { db.Close() })
-	return opened(tb, "sqlite:"+path, func(tb testing.TB, statement string) {
+	return opened(tb, "sqlite:"+path, func(tb tester, statement string) {
 		tb.Helper()
 		_, err := db.Exec(strings.ReplaceAll(statement, "atis.", ""))
 		require.NoError(tb, err, statement)
@@ -61,7 +68,7 @@ func inSQLite(tb testing.TB, dir string) *world {
 
 func inPostgres(tb testing.TB) *world {
 	address := postgrestest.Open(tb)
-	return opened(tb, address, func(tb testing.TB, statement string) {
+	return opened(tb, address, func(tb tester, statement string) {
 		tb.Helper()
 		conn, err := pgx.Connect(tb.Context(), address)
 		require.NoError(tb, err)
@@ -71,7 +78,7 @@ func inPostgres(tb testing.TB) *world {
 	})
 }
 
-func opened(tb testing.TB, url string, core func(testing.TB, string)) *world {
+func opened(tb testing.TB, url string, core func(tester, string)) *world {
 	tb.Helper()
 	s, err := store.Open(tb.Context(), url)
 	require.NoError(tb, err)
@@ -84,7 +91,7 @@ func opened(tb testing.TB, url string, core func(testing.TB, string)) *world {
 }
 
 // module begins anew on a store, as after a restart.
-func (w *world) module(tb testing.TB, s mandate.Store) {
+func (w *world) module(tb tester, s mandate.Store) {
 	tb.Helper()
 	var err error
 	w.m, err = mandate.New(mandate.Options{Store: s, Now: func() time.Time { return w.now }, NewID: uuid.NewString,
@@ -93,7 +100,7 @@ func (w *world) module(tb testing.TB, s mandate.Store) {
 }
 
 // at moves the time, as an Estonian clock has it.
-func (w *world) at(t testing.TB, clock string) {
+func (w *world) at(t tester, clock string) {
 	t.Helper()
 	now, err := time.ParseInLocation("2006-01-02 15:04:05", clock, mandate.Zone())
 	require.NoError(t, err)
@@ -130,7 +137,7 @@ func asking(delegate mandate.Identifier, with func(*mandate.Ask)) mandate.Ask {
 }
 
 // add has the board add a mandate.
-func (w *world) add(t testing.TB, delegate mandate.Identifier, with func(*mandate.Ask)) mandate.Mandate {
+func (w *world) add(t tester, delegate mandate.Identifier, with func(*mandate.Ask)) mandate.Mandate {
 	t.Helper()
 	ask := asking(delegate, with)
 	actor, authorizations := board(ask.Representee.Identifier)
@@ -147,14 +154,14 @@ func place(m mandate.Mandate) mandate.Place {
 }
 
 // pass has a mandate's delegate pass it on.
-func (w *world) pass(t testing.TB, m mandate.Mandate, to mandate.Identifier, p mandate.Period) (mandate.Mandate, error) {
+func (w *world) pass(t tester, m mandate.Mandate, to mandate.Identifier, p mandate.Period) (mandate.Mandate, error) {
 	t.Helper()
 	a, r := w.fresh(mandate.Actor{User: m.Delegate.Identifier})
 	return w.m.PassOn(t.Context(), a, r, mandate.PassOnAsk{Place: place(m), SubDelegate: natural(to), Period: p})
 }
 
 // withdraw has the board end a mandate.
-func (w *world) withdraw(t testing.TB, m mandate.Mandate) ([]mandate.Deleted, error) {
+func (w *world) withdraw(t tester, m mandate.Mandate) ([]mandate.Deleted, error) {
 	t.Helper()
 	actor, authorizations := board(m.Representee.Identifier)
 	a, r := w.fresh(actor)
@@ -162,7 +169,7 @@ func (w *world) withdraw(t testing.TB, m mandate.Mandate) ([]mandate.Deleted, er
 }
 
 // listed are the keys of what a representee gave, as Pääsuke sees it.
-func (w *world) listed(t testing.TB) []int64 {
+func (w *world) listed(t tester) []int64 {
 	t.Helper()
 	list, err := w.m.ByRepresentee(t.Context(), mandate.Actor{}, firm, mandate.Query{})
 	require.NoError(t, err)
@@ -179,7 +186,7 @@ func keys(list []mandate.Triplet) []int64 {
 	return ids
 }
 
-func (w *world) state(t testing.TB, id int64) mandate.State {
+func (w *world) state(t tester, id int64) mandate.State {
 	t.Helper()
 	today := mandate.DateOf(w.now)
 	m, err := w.Mandate(t.Context(), id, today)
@@ -188,7 +195,7 @@ func (w *world) state(t testing.TB, id int64) mandate.State {
 }
 
 // events are the types of all events about mandates, with their subjects.
-func (w *world) events(t testing.TB) []string {
+func (w *world) events(t tester) []string {
 	t.Helper()
 	list, err := w.all.Events(t.Context(), 0, 10_000)
 	require.NoError(t, err)
