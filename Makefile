@@ -1,7 +1,7 @@
 # Shortcuts only: each target is one command that can be typed as well, see docs/development.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint race fuzz demo serve ci explain chaos bench-replicas release image
+.PHONY: help build test lint race fuzz demo serve ci explain chaos bench-replicas bench-mandates release image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ chaos: ## three replicas on PostgreSQL under kills, cuts and restarts until EMTA
 
 bench-replicas: ## what three replicas cost and carry beside one; fails where a figure is not reached
 	ADAPTER_TEST_POSTGRES=required go test -timeout=30m -v -run '^$$' -bench '^BenchmarkReplicas$$' -benchtime=1x ./adapter
+
+bench-mandates: ## how long lists of mandates take on PostgreSQL, under load, of 1,000,000 mandates and of 1,000
+	ADAPTER_TEST_MANDATES=1000000 go test -count=1 -timeout=30m -v -run '^TestListingUnderLoad$$' ./mandate
 
 demo: ## a scripted day against simulators
 	go run ./adapter demo --once

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
 )
 
@@ -87,6 +88,33 @@ func Queries(n int64) map[string]Query {
 		"logOf":                  {logOf, []any{id}},
 		"suspicionsOf":           {suspicionsOf, []any{"strange-7"}},
 		"auditsOf":               {auditsOf, []any{id}},
+	}
+	day, representee, delegate := "2026-03-02", fmt.Sprint(10_000_000+n/20), fmt.Sprint(30_000_000_000+n/20)
+	for name, q := range map[string]Query{
+		"mandateByID":           {mandateByID, []any{day, n/2 + 10}},
+		"lockMandatesOf":        {lockMandatesOf, []any{day, representee}},
+		"lockMandatesOfRow":     {lockMandatesOfRow, []any{day, n / 20}},
+		"lockMandatesOfMandate": {lockMandatesOfMandate, []any{day, n / 2}},
+		"heldMandates":          {heldMandates, []any{day, representee, delegate}},
+		"lockRepresenteeOf":     {lockRepresenteeOf, []any{n / 2}},
+		"representeeByCode":     {representeeByCode, []any{representee}},
+		"representeeOfMandate":  {representeeOfMandate, []any{n / 2}},
+		"delegateByCode":        {delegateByCode, []any{delegate}},
+		"answeredRequest":       {answeredRequest, []any{"c", "7", now}},
+		"updateMandate":         {updateMandate, []any{n / 2, "M", false, day}},
+		"adoptMandates":         {adoptMandates, []any{day}},
+		"forgetRequests":        {forgetRequests, []any{now.AddDate(-1, 0, 0)}},
+		"auditsOfMandate":       {auditsOfMandate, []any{n / 2}},
+	} {
+		queries[name] = q
+	}
+	for i, f := range []mandate.Filter{
+		{Representee: mandate.Estonian(representee)}, {Delegate: mandate.Estonian(delegate)}, {Representee: mandate.Estonian(representee), Delegate: mandate.Estonian(delegate), History: true},
+		{Representee: mandate.Estonian(representee), History: true, Limit: 51}, {Delegate: mandate.Estonian(delegate), After: n / 2, Limit: 51},
+	} {
+		f.Today = mandate.Date(day)
+		query, args := mandatesQuery(f)
+		queries[fmt.Sprintf("mandates %d", i)] = Query{query, args}
 	}
 	for i, f := range []order.Filter{
 		{Limit: 51}, {After: n * 9 / 10, Limit: 51}, {AnnouncementID: announcement, Limit: 51}, {EMTAOrderID: emta, Limit: 51},

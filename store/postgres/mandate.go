@@ -36,10 +36,12 @@ const selectMandate = `SELECT ` + mandateColumns + `
 	LEFT JOIN atis.andmeandjad_kasutajad p ON p.id = a.parent_id
 	LEFT JOIN atis.kasutajad d ON d.id = p.kasutajad_id`
 
-// ofRepresentee and ofDelegate look the few people of a code up first, whatever the planner thinks of the LIMIT.
+// ofRepresentee and ofDelegate look the few keys up first: joined in the order of keys, all mandates would be read up to the last of them.
 const (
-	ofRepresentee = `t.andmeandjad_id = ANY (ARRAY(SELECT i.id FROM atis.andmeandjad i WHERE i.kood = %s))`
-	ofDelegate    = `t.kasutajad_id = ANY (ARRAY(SELECT i.id FROM atis.kasutajad i WHERE i.isikukood = %s))`
+	ofRepresentee = `t.id = ANY (ARRAY(SELECT j.id FROM atis.andmeandjad_kasutajad j
+		WHERE j.andmeandjad_id = ANY (ARRAY(SELECT i.id FROM atis.andmeandjad i WHERE i.kood = %s))))`
+	ofDelegate = `t.id = ANY (ARRAY(SELECT j.id FROM atis.andmeandjad_kasutajad j
+		WHERE j.kasutajad_id = ANY (ARRAY(SELECT i.id FROM atis.kasutajad i WHERE i.isikukood = %s))))`
 	// standing are mandates that have not ended for good; what else of them has, is mandate.Mandate's to say.
 	standing = `(t.staatus_kl = 'A' OR a.state IN ('waiting', 'active') OR a.state IS NULL AND t.esindusoiguse_kehtivus_alates > $1::date)`
 )

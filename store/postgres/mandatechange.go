@@ -29,8 +29,6 @@ const (
 	delegateByCode       = `SELECT id, isikukood, eesnimi, perenimi FROM atis.kasutajad WHERE isikukood = $1 ORDER BY id LIMIT 1`
 	answeredRequest      = `SELECT method, path, digest, at, outcome FROM atis.adapter_mandate_request WHERE client = $1 AND request_id = $2 AND at >= $3`
 	endOfLock            = ` ORDER BY t.id FOR NO KEY UPDATE OF t`
-	sameCode             = `t.andmeandjad_id = ANY (ARRAY(SELECT i.id FROM atis.andmeandjad i WHERE i.id = $2 OR i.kood = (SELECT c.kood FROM atis.andmeandjad c WHERE c.id = $2)))`
-	lockMandatesOfRow    = selectMandate + ` WHERE ` + sameCode + ` AND ` + standing + endOfLock
 	insertRepresentee    = `INSERT INTO atis.andmeandjad (kood, nimi) VALUES ($1, $2) RETURNING id`
 	insertDelegate       = `INSERT INTO atis.kasutajad (isikukood, eesnimi, perenimi) VALUES ($1, $2, $3) RETURNING id`
 	insertMandate        = `INSERT INTO atis.andmeandjad_kasutajad (andmeandjad_id, kasutajad_id, role, staatus_kl, on_tahtajatu,
@@ -52,8 +50,10 @@ const (
 
 // Statements of a code that is known: of a representee's mandates, and of those that somebody holds of a party.
 var (
-	lockMandatesOf = selectMandate + ` WHERE ` + fmt.Sprintf(ofRepresentee, "$2") + ` AND ` + standing + endOfLock
-	heldMandates   = selectMandate + ` WHERE ` + fmt.Sprintf(ofRepresentee, "$2") + ` AND ` + fmt.Sprintf(ofDelegate, "$3") + ` AND ` + standing + ` ORDER BY t.id`
+	lockMandatesOfRow     = selectMandate + ` WHERE ` + fmt.Sprintf(ofRow, "$2") + ` AND ` + standing + endOfLock
+	lockMandatesOfMandate = selectMandate + ` WHERE ` + fmt.Sprintf(ofRow, representeeOf2) + ` AND ` + standing + endOfLock
+	lockMandatesOf        = selectMandate + ` WHERE ` + fmt.Sprintf(ofRepresentee, "$2") + ` AND ` + standing + endOfLock
+	heldMandates          = selectMandate + ` WHERE ` + fmt.Sprintf(ofRepresentee, "$2") + ` AND ` + fmt.Sprintf(ofDelegate, "$3") + ` AND ` + standing + ` ORDER BY t.id`
 )
 
 // ChangeMandates shows decide what the scope names and writes the change; see mandate.Store.
@@ -149,10 +149,13 @@ func mandateView(ctx context.Context, tx *transaction, scope mandate.Scope) (man
 	return v, nil
 }
 
-// lockMandatesOfMandate are the mandates of the representee of mandate $2.
-const lockMandatesOfMandate = selectMandate + ` WHERE t.andmeandjad_id = ANY (ARRAY(SELECT i.id FROM atis.andmeandjad i, atis.andmeandjad c
-		WHERE c.id = (SELECT o.andmeandjad_id FROM atis.andmeandjad_kasutajad o WHERE o.id = $2) AND (i.id = c.id OR i.kood = c.kood)))
-	AND ` + standing + endOfLock
+// The mandates of a representee's row and of others with its code: of row $2, and of the row of mandate $2.
+const (
+	ofRow = `t.id = ANY (ARRAY(SELECT j.id FROM atis.andmeandjad_kasutajad j WHERE j.andmeandjad_id = ANY (ARRAY(
+		SELECT c.id FROM atis.andmeandjad c WHERE c.id = %[1]s
+		UNION SELECT i.id FROM atis.andmeandjad i WHERE i.kood = (SELECT c.kood FROM atis.andmeandjad c WHERE c.id = %[1]s)))))`
+	representeeOf2 = `(SELECT o.andmeandjad_id FROM atis.andmeandjad_kasutajad o WHERE o.id = $2)`
+)
 
 func scanAnswered(r pgx.CollectableRow) (mandate.Answered, error) {
 	var a mandate.Answered

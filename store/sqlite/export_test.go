@@ -8,6 +8,7 @@ import (
 
 	driver "modernc.org/sqlite"
 
+	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
 )
 
@@ -53,6 +54,16 @@ func Queries() map[string]string {
 		if l.take != "" {
 			queries[l.noun+" take"] = l.take
 		}
+	}
+	for name, query := range map[string]string{
+		"mandateByID": mandateByID, "mandatesOfRow": mandatesOfRow, "heldMandates": heldMandates, "representeeByCode": representeeByCode,
+		"representeeByID": representeeByID, "delegateByCode": delegateByCode, "answeredRequest": answeredRequest, "updateMandate": updateMandate,
+		"adoptMandates": adoptMandates, "forgetRequests": forgetRequests, "auditsOfMandate": auditsOfMandate, "scheduleByName": scheduleByName,
+	} {
+		queries[name] = query
+	}
+	for i, f := range []mandate.Filter{{Representee: "EE10391131"}, {Delegate: "EE60001019906"}, {Representee: "EE10391131", Delegate: "EE60001019906", History: true, Limit: 51}} {
+		queries[fmt.Sprintf("mandates %d", i)], _ = mandatesQuery(f)
 	}
 	for i, f := range []order.Filter{{}, {AnnouncementID: 1}, {EMTAOrderID: "x"}, {State: order.Created}, {AnnouncementID: 1, EMTAOrderID: "x", State: order.Created}} {
 		queries[fmt.Sprintf("orders %d", i)], _ = ordersQuery(f)

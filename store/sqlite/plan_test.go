@@ -2,6 +2,8 @@ package sqlite_test
 
 import (
 	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +16,8 @@ import (
 func TestPlans(t *testing.T) {
 	open := regexp.MustCompile(`^SCAN \w+ USING (COVERING )?INDEX (adapter_event_undelivered|krediitkaardi_teavitused_tootlemata|adapter_order_mismatch|adapter_order_background|adapter_notification_leased|adapter_notification_parked)$`)
 	harmless := regexp.MustCompile(`^(SEARCH |SCAN CONSTANT ROW$|SCALAR SUBQUERY \d+$|CORRELATED SCALAR SUBQUERY \d+$)`)
+	// A company's or a person's mandates are sorted, and each one's chain is followed.
+	ofMandates := regexp.MustCompile(`^(LIST SUBQUERY \d+|CO-ROUTINE up|SETUP|RECURSIVE STEP|SCAN up|COMPOUND QUERY|LEFT-MOST SUBQUERY|UNION ALL|CREATE BLOOM FILTER|USE TEMP B-TREE FOR ORDER BY)$`)
 	s := migrated(t, ":memory:")
 	for name, query := range sqlite.Queries() {
 		rows, err := s.Writer().QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, make([]any, placeholders(query))...)
@@ -24,6 +28,9 @@ func TestPlans(t *testing.T) {
 			var step string
 			require.NoError(t, rows.Scan(&id, &parent, &unused, &step), name)
 			steps++
+			if strings.Contains(name, "andate") && ofMandates.MatchString(step) {
+				continue
+			}
 			if !open.MatchString(step) && !harmless.MatchString(step) {
 				t.Errorf("%s: %s", name, step)
 			}
@@ -35,8 +42,13 @@ func TestPlans(t *testing.T) {
 }
 
 func placeholders(query string) int {
-	if regexp.MustCompile(`\?1`).MatchString(query) {
-		return 1
+	most := 0
+	for _, numbered := range regexp.MustCompile(`\?(\d+)`).FindAllStringSubmatch(query, -1) {
+		n, _ := strconv.Atoi(numbered[1])
+		most = max(most, n)
 	}
-	return len(regexp.MustCompile(`\?`).FindAllString(query, -1))
+	if most > 0 {
+		return most
+	}
+	return strings.Count(query, "?")
 }

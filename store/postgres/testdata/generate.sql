@@ -31,4 +31,18 @@ INSERT INTO atis.adapter_suspicion (at, order_id, emta_order_id, reason) SELECT 
 INSERT INTO atis.adapter_audit (at, order_id, actor, action) SELECT now(), id, 'clerk', 'refresh' FROM atis.maksemooduli_tellimused WHERE id % 3 = 0;
 INSERT INTO atis.adapter_notification_audit (at, notification_id, actor, action) SELECT now(), id, 'clerk', 'retry' FROM atis.krediitkaardi_teavitused WHERE id % 3 = 0;
 
+-- Ten mandates a representee, of ten delegates each of whom has ten; each twentieth was passed on.
+INSERT INTO atis.andmeandjad (id, kood, nimi) SELECT i, (10000000 + i)::text, 'Firma ' || i FROM generate_series(1, @N / 10) AS i;
+INSERT INTO atis.kasutajad (id, isikukood, eesnimi, perenimi) SELECT i, (30000000000 + i)::text, 'Eesnimi', 'Perenimi ' || i FROM generate_series(1, @N / 10) AS i;
+INSERT INTO atis.andmeandjad_kasutajad (id, andmeandjad_id, kasutajad_id, role, staatus_kl, on_tahtajatu, esindusoiguse_kehtivus_alates, esindusoiguse_kehtivus_kuni)
+SELECT i, 1 + (i - 1) % (@N / 10), 1 + (i - 1) * 7 % (@N / 10), CASE i % 3 WHEN 0 THEN 'ESINDAJA' ELSE 'AVALDAJA' END, CASE WHEN i % 4 = 0 OR i % 500 = 1 THEN 'M' ELSE 'A' END, i % 2 = 0,
+       CASE WHEN i % 500 = 1 THEN '2026-04-01' ELSE '2026-01-01' END::date, CASE WHEN i % 2 = 0 THEN CASE WHEN i % 4 = 0 THEN '2026-02-01' ELSE '2026-12-31' END END::date
+  FROM generate_series(1, @N) AS i;
+INSERT INTO atis.adapter_mandate (mandate_id, state, parent_id, sub_delegable, added_at, added_by, authorizations)
+SELECT id, CASE WHEN id % 500 = 1 THEN 'waiting' WHEN staatus_kl = 'A' THEN 'active' ELSE 'ended' END, CASE WHEN id % 20 = 10 THEN id - 1 END, id % 3 = 0, now(), 'EE60001019906',
+       '[{"user":"EE60001019906","role":"BR_REPRIGHT:SOLEREP"}]'
+  FROM atis.andmeandjad_kasutajad;
+INSERT INTO atis.adapter_mandate_audit (at, mandate_id, action, actor) SELECT now(), id, 'add', 'EE60001019906' FROM atis.andmeandjad_kasutajad;
+INSERT INTO atis.adapter_mandate_request (client, request_id, method, path, digest, at, outcome) SELECT 'c', i::text, 'POST', '/', 'd', now(), '{}' FROM generate_series(1, @N / 10) AS i;
+
 VACUUM ANALYZE;
