@@ -12,11 +12,11 @@ import (
 
 // Errors that a Store returns, to be tested with errors.Is.
 var (
-	ErrDone      = errors.New("done already")        // the day, or a later one, was done
-	ErrHeld      = errors.New("held by another")     // somebody else has the lease
-	ErrLeaseLost = errors.New("lease lost")          // the lease was taken by another
-	errPanic     = errors.New("the work panicked")   // what became of it is not known
-	errNoAt      = errors.New("At must be in a day") // a schedule that never comes
+	ErrDone      = errors.New("done already")                         // the day, or a later one, was done
+	ErrHeld      = errors.New("held by another")                      // somebody else has the lease
+	ErrLeaseLost = errors.New("lease lost")                           // the lease was taken by another
+	errPanic     = errors.New("the work panicked")                    // what became of it is not known
+	errNoAt      = errors.New("the time of day must be within a day") // a schedule that never comes
 )
 
 // Store keeps schedules by name; one that was never taken is not there yet. Days are YYYY-MM-DD. Each method is one

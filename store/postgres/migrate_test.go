@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/store/postgres"
 	"ametlikudteadaanded.ee/adapter/store/postgrestest"
@@ -162,6 +163,23 @@ func TestMigrateExisting(t *testing.T) {
 	require.Equal(t, "30.00", o.Amount.StringFixed(2))
 	require.True(t, o.NextCheck.IsZero(), "completed before our time")
 
+	mandates, err := s.Mandates(ctx, mandate.Filter{Today: "2026-03-02"})
+	require.NoError(t, err)
+	require.Len(t, mandates, 4, "what is on, of people who are there")
+	require.Equal(t, mandate.Mandate{ID: 1, Representee: mandate.Representee{ID: 1, Identifier: "EE10391131", Name: "Väikefirma OÜ"},
+		Delegate: mandate.Delegate{ID: 1, Identifier: "EE60001019906", FirstName: "Mari", Surname: "Maasikas"}, Role: "ESINDAJA", On: true, Known: mandate.Active}, mandates[0])
+	require.Empty(t, mandates[3].Representee.Identifier, "it has no code")
+	twice, err := s.Mandates(ctx, mandate.Filter{Representee: "EE11065244", Today: "2026-03-02"})
+	require.NoError(t, err)
+	require.Len(t, twice, 2, "two rows have the code")
+	added, err := s.ChangeMandates(ctx, mandate.Scope{Representee: "EE11065244", Delegate: "EE60001019906", Today: "2026-03-02"}, func(v mandate.View) (mandate.Change, error) {
+		require.Equal(t, int64(2), v.Representee.ID, "the first of them")
+		require.Len(t, v.Mandates, 2)
+		return mandate.Change{New: &mandate.Mandate{Role: "AVALDAJA", Period: mandate.Period{From: "2026-03-02"}, On: true, Known: mandate.Active}}, nil
+	}, nil)
+	require.NoError(t, err)
+	require.Equal(t, int64(7), added[0].ID, "after the ids that were there")
+
 	due, err := s.TakeOrders(ctx, time.Now().Add(time.Hour), order.Lease{Token: "a", Until: time.Now()}, 10, 1000)
 	require.NoError(t, err)
 	require.Len(t, due, 1, "what is open is due")
@@ -201,6 +219,10 @@ func contents(t *testing.T, address string) string {
 		(SELECT string_agg(concat_ws('|', id, teate_id, tellimuse_id, tellimuse_seisund_kl, loodud, summa, valuuta, noue_edastatud, lisaveerg), ';' ORDER BY id)
 			FROM atis.maksemooduli_tellimused),
 		(SELECT string_agg(concat_ws('|', id, tellimuse_id, teavituse_aeg, toodeldud), ';' ORDER BY id) FROM atis.krediitkaardi_teavitused),
+		(SELECT string_agg(concat_ws('|', id, kood, nimi, liik), ';' ORDER BY id) FROM atis.andmeandjad),
+		(SELECT string_agg(concat_ws('|', id, isikukood, eesnimi, perenimi, epost), ';' ORDER BY id) FROM atis.kasutajad),
+		(SELECT string_agg(concat_ws('|', id, andmeandjad_id, kasutajad_id, role, staatus_kl, telefon), ';' ORDER BY id) FROM atis.andmeandjad_kasutajad),
+		(SELECT string_agg(concat_ws('|', id, sisu), ';' ORDER BY id) FROM atis.avaldamisoiguse_taotlused),
 		(SELECT string_agg(concat_ws('|', id, summa), ';' ORDER BY id) FROM atis.vaade))`).Scan(&all))
 	return all
 }
@@ -215,6 +237,9 @@ func TestMigrateRefuses(t *testing.T) {
 			"table atis.krediitkaardi_teavitused: its id must be"},
 		{"other types", `CREATE TABLE atis.maksemooduli_tellimused (id bigserial PRIMARY KEY, summa float8, noue_edastatud char(1))`,
 			"atis.maksemooduli_tellimused.summa is double precision, want numeric; atis.maksemooduli_tellimused.noue_edastatud is character(1), want boolean"},
+		{"a representee's key without a default", `CREATE TABLE atis.andmeandjad (id bigint PRIMARY KEY)`, "table atis.andmeandjad: its id must be"},
+		{"a mandate's other types", `CREATE TABLE atis.andmeandjad_kasutajad (id bigserial PRIMARY KEY, staatus_kl integer, on_tahtajatu text)`,
+			"atis.andmeandjad_kasutajad.staatus_kl is integer, want text; atis.andmeandjad_kasutajad.on_tahtajatu is text, want boolean"},
 		{"an id twice", `CREATE TABLE atis.maksemooduli_tellimused (id bigserial PRIMARY KEY, tellimuse_id text);
 			INSERT INTO atis.maksemooduli_tellimused (tellimuse_id) VALUES ('a'), ('a'), ('b'), (NULL), (NULL)`,
 			"table atis.maksemooduli_tellimused: 1 values of tellimuse_id stand in more than one row"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/store/sqlite"
 )
@@ -126,6 +127,23 @@ func TestMigrateExisting(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "30.00", o.Amount.StringFixed(2))
 	require.True(t, o.NextCheck.IsZero(), "completed before our time")
+
+	mandates, err := s.Mandates(ctx, mandate.Filter{Today: "2026-03-02"})
+	require.NoError(t, err)
+	require.Len(t, mandates, 4, "what is on, of people who are there")
+	require.Equal(t, mandate.Mandate{ID: 1, Representee: mandate.Representee{ID: 1, Identifier: "EE10391131", Name: "Väikefirma OÜ"},
+		Delegate: mandate.Delegate{ID: 1, Identifier: "EE60001019906", FirstName: "Mari", Surname: "Maasikas"}, Role: "ESINDAJA", On: true, Known: mandate.Active}, mandates[0])
+	require.Empty(t, mandates[3].Representee.Identifier, "it has no code")
+	twice, err := s.Mandates(ctx, mandate.Filter{Representee: "EE11065244", Today: "2026-03-02"})
+	require.NoError(t, err)
+	require.Len(t, twice, 2, "two rows have the code")
+	added, err := s.ChangeMandates(ctx, mandate.Scope{Representee: "EE11065244", Delegate: "EE60001019906", Today: "2026-03-02"}, func(v mandate.View) (mandate.Change, error) {
+		require.Equal(t, int64(2), v.Representee.ID, "the first of them")
+		require.Len(t, v.Mandates, 2)
+		return mandate.Change{New: &mandate.Mandate{Role: "AVALDAJA", Period: mandate.Period{From: "2026-03-02"}, On: true, Known: mandate.Active}}, nil
+	}, nil)
+	require.NoError(t, err)
+	require.Equal(t, int64(7), added[0].ID, "after the ids that were there")
 
 	due, err := s.TakeOrders(ctx, time.Now().Add(time.Hour), order.Lease{Token: "a", Until: time.Now()}, 10, 1000)
 	require.NoError(t, err)
