@@ -363,3 +363,15 @@ func (c call) by(user, party string) call {
 	c.user, c.party = user, party
 	return c
 }
+
+// A failure of ours is 503 with a list of problems: 500 is the security server's (X-Road §6.5).
+func TestPaasukeFailure(t *testing.T) {
+	w := newWire(t, nil)
+	require.NoError(t, w.program.store.Close())
+	a := w.ask(t, call{method: "GET", path: givenBy("EE10391131")})
+	require.Equal(t, 503, a.status)
+	require.Contains(t, a.shown(t), "503, ")
+	require.NotContains(t, a.body, "sql")
+	a = w.ask(t, add("EE10391131", juri, "AT:ESINDAJA", ""))
+	require.Equal(t, 503, a.status)
+}

@@ -74,7 +74,7 @@ func (g *gate) operation(o soap.Operation) soap.Operation {
 	return o
 }
 
-// provided is o behind the gate. Who is not let in gets a list of problems.
+// provided is o behind the gate. Who is not let in, or meets a database that is away, gets a list of problems.
 func (g *gate) provided(o rest.Operation) rest.Operation {
 	serve := o.Serve
 	o.Serve = func(h xroadhdr.Header, r *http.Request) (rest.Answer, error) {
@@ -83,7 +83,8 @@ func (g *gate) provided(o rest.Operation) rest.Operation {
 			return rest.Answer{}, comeAgain("The adapter cannot take the request now; nothing was done.", nil)
 		}
 		defer leave()
-		return serve(h, r)
+		answer, err := serve(h, r)
+		return answer, orComeAgain(err)
 	}
 	return o
 }
@@ -98,10 +99,7 @@ func (g *gate) route(r rest.Route) rest.Route {
 		}
 		defer leave()
 		answer, err := serve(request)
-		if known := (*rest.Problem)(nil); !errors.As(err, &known) && store.Passing(err) != "" {
-			err = comeAgain("The adapter's database does not answer; what became of the request is not known.", err)
-		}
-		return answer, err
+		return answer, orComeAgain(err)
 	}
 	return r
 }
@@ -109,4 +107,12 @@ func (g *gate) route(r rest.Route) rest.Route {
 func comeAgain(detail string, cause error) *rest.Problem {
 	return &rest.Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Detail: detail,
 		Header: http.Header{"Retry-After": {retryAfter}}, Err: cause}
+}
+
+// orComeAgain is err, or that the database is away for now, if that is what err tells of.
+func orComeAgain(err error) error {
+	if known := (*rest.Problem)(nil); !errors.As(err, &known) && store.Passing(err) != "" {
+		return comeAgain("The adapter's database does not answer; what became of the request is not known.", err)
+	}
+	return err
 }
