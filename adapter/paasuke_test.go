@@ -247,6 +247,7 @@ func TestPaasukeExchanges(t *testing.T) {
 	for _, asked := range []string{since, at.Format(time.RFC3339), at.In(time.FixedZone("", 7200)).Format(time.RFC3339)} {
 		a := w.ask(t, call{method: "GET", path: "/v1/roles", fields: []string{"If-Modified-Since", asked}})
 		require.Equal(t, 304, a.status, asked)
+		require.Empty(t, a.header.Values("Content-Length"))
 		require.Empty(t, a.body)
 	}
 	require.Equal(t, 200, w.ask(t, call{method: "GET", path: "/v1/roles", fields: []string{"If-Modified-Since", at.Add(-time.Second).Format(http.TimeFormat)}}).status)

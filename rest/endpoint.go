@@ -287,7 +287,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 			delete(w.Header(), name)
 		}
 	}
-	if status != http.StatusNoContent {
+	if status != http.StatusNoContent && status != http.StatusNotModified {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(status)
