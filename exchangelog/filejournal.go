@@ -137,7 +137,7 @@ func (j *fileJournal) Seal(ctx context.Context, s Seal, line []byte) error {
 		return j.undo(err)
 	}
 	j.end += int64(n)
-	j.at = Sidecar{Stream: s.Stream, Segment: s.Segment, Count: s.Count, Head: s.Last}
+	j.at = Sidecar{Stream: s.Stream, Segment: s.Segment, Count: s.Count, Head: s.Last, Sealed: true}
 	if err := j.Sync(ctx); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 )
 
 // sideFile is a stream's sidecar as a file: one line of fixed length, written over in place with each group commit. It is
@@ -46,7 +47,8 @@ func (at *Sidecar) line() []byte {
 	b = appendNumber(b, "count", at.Count)
 	b = appendNumber(b, "seq", at.Head.Seq)
 	b = appendMember(b, "hash", at.Head.Hash)
-	return append(b, '}')
+	b = append(b, `,"sealed":`...)
+	return append(strconv.AppendBool(b, at.Sealed), '}')
 }
 
 // parseSidecar reads what line writes, and blanks behind it.
@@ -56,6 +58,7 @@ func parseSidecar(text []byte) (Sidecar, error) {
 		Segment    int
 		Count, Seq int64
 		Hash       string
+		Sealed     bool
 	}
 	if err := json.Unmarshal(bytes.TrimRight(text, " \n\x00"), &wire); err != nil {
 		return Sidecar{}, fmt.Errorf("sidecar: %w", err)
@@ -67,5 +70,5 @@ func parseSidecar(text []byte) (Sidecar, error) {
 	if !isHash(wire.Hash) || wire.Seq < 0 || wire.Segment < 0 {
 		return Sidecar{}, errors.New("sidecar: holds no head")
 	}
-	return Sidecar{s, wire.Segment, wire.Count, Head{wire.Seq, wire.Hash}}, nil
+	return Sidecar{s, wire.Segment, wire.Count, Head{wire.Seq, wire.Hash}, wire.Sealed}, nil
 }

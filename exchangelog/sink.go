@@ -60,4 +60,5 @@ type Sidecar struct {
 	Segment int
 	Count   int64 // records of the segment
 	Head    Head
+	Sealed  bool // the segment has its seal
 }

@@ -194,7 +194,11 @@ func (w *walker) line(n int, line []byte) {
 	}
 	head, ok := lineHead(line)
 	if !ok {
-		w.found(Changed, n, w.last.Seq+1, "the line is no record")
+		seq := int64(0)
+		if w.tally.Count > 0 {
+			seq = w.last.Seq + 1
+		}
+		w.found(Changed, n, seq, "the line is no record")
 		if w.tally.Count > 0 {
 			w.tally.Count++
 			w.last = Head{Seq: w.last.Seq + 1}
@@ -277,6 +281,8 @@ func (j *joiner) segment(c *segmentCheck, isLast bool) {
 		j.seal(c)
 	case !isLast:
 		j.report.found(Finding{Truncated, c.name, 0, 0, "the segment has no seal, and another follows"})
+	case j.stored.Sidecar != nil && j.stored.Sidecar.Sealed && j.stored.Sidecar.Segment >= c.number:
+		j.report.found(Finding{Truncated, c.name, 0, 0, "the segment has no seal, and the sidecar tells of one"})
 	default:
 		j.report.Unsealed = c.tally.Count
 		if c.torn {
