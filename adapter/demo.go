@@ -66,6 +66,10 @@ func (d *demo) start(ctx context.Context, folder string, fixed bool) error {
 	}
 	s := demoSettings(d.world, folder)
 	s.Log.Level = "error" // the narrator tells the rest
+	s.Log.SealKey = filepath.Join(folder, "seal.pem")
+	if err := newSealKey(s.Log.SealKey); err != nil {
+		return err
+	}
 	if fixed {
 		s.Listen = defaultSettings().Listen
 	}

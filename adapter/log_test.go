@@ -3,10 +3,6 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"io/fs"
 	"os"
@@ -23,12 +19,8 @@ import (
 // sealKeyFile writes a key as openssl does.
 func sealKeyFile(t testing.TB) string {
 	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "seal.pem")
-	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	require.NoError(t, newSealKey(path))
 	return path
 }
 

@@ -39,7 +39,8 @@ func (d *demo) script() []scene {
 		{"Two browser windows start a payment for the same announcement at once.", d.twice},
 	}
 	expired := scene{"The abandoned order has expired.", func(ctx context.Context) error { return d.expired(ctx, abandoned) }}
-	return append(append(payments, d.mandateScenes()...), expired)
+	logged := scene{"All that went in and out is in the exchange log, and nothing in it can be changed without a trace.", d.logged}
+	return append(append(payments, d.mandateScenes()...), expired, logged)
 }
 
 // sceneTimeout bounds the waiting for one thing to happen.
