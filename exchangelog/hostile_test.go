@@ -55,7 +55,9 @@ func TestHostileValues(t *testing.T) {
 			for i, line := range kept {
 				require.True(t, json.Valid([]byte(line)))
 				require.True(t, utf8.ValidString(line))
-				require.Equal(t, -1, strings.IndexFunc(line, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' }))
+				require.Equal(t, -1, strings.IndexFunc(line, func(r rune) bool {
+					return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029'
+				}))
 				r, err := exchangelog.ParseRecord([]byte(line))
 				require.NoError(t, err, "%.300s", line)
 				require.LessOrEqual(t, len(r.XRoadID), 300)
