@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,6 +25,9 @@ import (
 // A log is written by several processes one after another, of which some are killed, also in the middle of a line. It verifies clean.
 // Then it is damaged in every way that can be found, and each is found, at the right place or before.
 func TestVerifyFindsEveryDamage(t *testing.T) {
+	if testing.Short() {
+		require.NoError(t, flag.Set("rapid.checks", "15"))
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		root, err := os.MkdirTemp(fastFolder(), "property-")
 		require.NoError(t, err)
