@@ -14,4 +14,8 @@
 //
 // Verify reads a Source, files or anything else that has the same lines, and says the first wrong place of each stream and what
 // it cannot know.
+//
+// A month that is over becomes an Archive: its segments, lists of their hashes, and a Manifest in signed XML, which standard tools check. An
+// Exporter writes it, and Retire removes the month from a MonthStore, files or tables, once the archive has proved to hold it. Evidence
+// is one exchange with what proves its place: its own lines, and of the others the hashes alone. Find looks for exchanges in all of them.
 package exchangelog

@@ -16,6 +16,9 @@ func TakeReplica(folder, name string, numbered bool) (string, io.Closer, error) 
 	if !replicaName(name) {
 		return "", nil, fmt.Errorf("replica %q: must be of letters, digits, dots, hyphens and underscores, at most %d", name, maxName)
 	}
+	if name == archivist {
+		return "", nil, fmt.Errorf("replica %q: is the name of who removes months", name)
+	}
 	if err := makeFolder(folder); err != nil {
 		return "", nil, err
 	}

@@ -142,6 +142,11 @@ func TestExportSealsWhatTheDeadLeft(t *testing.T) {
 	require.NoError(t, verifyArchive(dir, testSigner()))
 }
 
+func TestNobodyIsTheArchivist(t *testing.T) {
+	_, _, err := TakeReplica(t.TempDir(), archivist, true)
+	require.ErrorContains(t, err, "is the name of who removes months")
+}
+
 func TestRetireRefuses(t *testing.T) {
 	for name, row := range map[string]struct {
 		spoil func(t *testing.T, f *Files, folder, dir string, e *Exporter)
