@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -29,6 +30,7 @@ import (
 
 	"ametlikudteadaanded.ee/adapter/exchangelog"
 	"ametlikudteadaanded.ee/adapter/security"
+	"ametlikudteadaanded.ee/adapter/simulator"
 	"ametlikudteadaanded.ee/adapter/store"
 )
 
@@ -360,6 +362,25 @@ func TestRetention(t *testing.T) {
 	require.ErrorContains(t, r.work(t.Context()), "emta 2026-09: ")
 	require.DirExists(t, filepath.Join(s2.Log.Dir, "emta", "2026-10-31"))
 	require.Len(t, told, 2)
+}
+
+// The program does it by itself, at once where a night was missed.
+func TestRetentionRuns(t *testing.T) {
+	var folder, archives string
+	old := time.Now().AddDate(0, -3, 0)
+	running(t, simulator.Options{}, func(s *Settings) {
+		s.Log.SealKey = sealKeyFile(t)
+		s.Log.SigningKey, s.Log.SigningCert = signingFiles(t)
+		s.Log.ArchiveDir = filepath.Join(t.TempDir(), "archive")
+		s.Log.Systems = map[string]LogSystem{"emta": {KeepMonths: 1}}
+		recorded(t, *s, "old", old, "<order/>")
+		folder, archives = filepath.Join(s.Log.Dir, "emta", exchangelog.Day(old)), filepath.Join(s.Log.ArchiveDir, "emta", exchangelog.MonthOf(old).String())
+	})
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(folder)
+		return errors.Is(err, fs.ErrNotExist)
+	}, time.Minute, 20*time.Millisecond)
+	require.DirExists(t, archives)
 }
 
 func TestArchiveSettings(t *testing.T) {
