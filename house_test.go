@@ -78,7 +78,7 @@ var table = map[string]row{
 	"mandate":            counterpart,
 	"store/postgres":     {ours: stores, outside: []string{pgx, goose, decimal}},
 	"store/sqlite":       {ours: stores, outside: []string{sqlite, goose, decimal}},
-	"store/storetest":    {ours: stores, outside: []string{testify, decimal}},
+	"store/storetest":    {ours: append([]string{"xroadhdr"}, stores...), outside: []string{testify, decimal}},
 	"store/postgrestest": {outside: []string{pgx}},
 	"store":              {ours: append([]string{"store/postgres", "store/sqlite"}, stores...)},
 	"simulator":          {ours: []string{"soap", "rest", "xroadhdr", "wsdl"}, outside: []string{etree, decimal}},

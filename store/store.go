@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ametlikudteadaanded.ee/adapter/event"
+	"ametlikudteadaanded.ee/adapter/exchangelog"
 	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/schedule"
@@ -27,6 +28,7 @@ type Store interface {
 	schedule.Store
 	setting.Store
 	security.Store
+	exchangelog.Tables
 
 	// Migrate creates what the database lacks, never drops anything, and returns the names of
 	// the migrations that it applied, none when there was nothing to do. On SQLite one caller at a time; on PostgreSQL

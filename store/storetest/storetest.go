@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ametlikudteadaanded.ee/adapter/event"
+	"ametlikudteadaanded.ee/adapter/exchangelog"
 	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/security"
 	"ametlikudteadaanded.ee/adapter/setting"
@@ -23,6 +24,7 @@ type Store interface {
 	event.Store
 	setting.Store
 	security.Store
+	exchangelog.Tables
 }
 
 // Run holds a store to the contract. open returns an empty store that is migrated; it closes it
@@ -43,6 +45,7 @@ func Run(t *testing.T, open func(tb testing.TB) Store) {
 		{"event", eventTests()},
 		{"setting", settingTests()},
 		{"security", securityTests()},
+		{"exchange", exchangeTests()},
 		{"contention", contentionTests()},
 		{"together", togetherTests()},
 		{"limits", limitTests()},
