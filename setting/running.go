@@ -3,6 +3,7 @@ package setting
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -24,9 +25,9 @@ type Options struct {
 	Store      Store
 	File       Settings                            // what the settings file says; its systems are all that can be changed
 	Components func() []string                     // those that write to the application log; safe for concurrent use
-	Apply      func(Settings)                      // puts settings in force; called by one goroutine at a time
+	Apply      func(s Settings, by string) error   // puts settings in force; called by one goroutine at a time, again until it succeeds
 	Audit      func(context.Context, Stored) error // writes a change that was made here into the security log
-	Changed    func(Stored)                        // told when a change is in force here, but not of the one at the start
+	Changed    func(Stored)                        // told when a change is found here, but not of the one at the start
 	Now        func() time.Time
 	Logger     *slog.Logger
 }
@@ -37,18 +38,17 @@ type Running struct {
 	wake chan struct{}
 
 	mu      sync.Mutex // held while settings are read and put in force
-	started bool
-	failing bool
+	started bool       // the store was read
+	behind  bool       // what is in force is not all that the store says
+	failing bool       // Run's last reading failed
 	file    Settings
 	stored  Stored
 	now     Settings
 }
 
-// New puts the file's settings in force. Refresh brings the store's.
+// New returns a Running that has put nothing in force: the first Refresh does.
 func New(o Options) *Running {
-	r := &Running{o: o, wake: make(chan struct{}, 1), file: o.File, now: o.File.With(Changes{})}
-	o.Apply(r.now)
-	return r
+	return &Running{o: o, wake: make(chan struct{}, 1), file: o.File, now: o.File.With(Changes{})}
 }
 
 // Refresh reads the store and puts in force what is new there. With an error the settings stay as they are.
@@ -61,20 +61,23 @@ func (r *Running) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	first := !r.started
-	r.started = true
-	if stored.Version == r.stored.Version { // a restored database may have an older one
+	if r.started && !r.behind && stored.Version == r.stored.Version { // a restored database may have an older one
 		return nil
 	}
 	changes, err := readChanges(stored.Changes)
 	if err != nil {
 		return err
 	}
+	told := r.started && stored.Version != r.stored.Version
+	r.started, r.behind = true, true
 	r.stored, r.now = stored, r.file.With(changes)
-	r.o.Apply(r.now)
-	if !first {
+	if told {
 		r.o.Changed(stored)
 	}
+	if err := r.o.Apply(r.now, stored.By); err != nil {
+		return fmt.Errorf("settings of version %d are not all in force: %w", stored.Version, err)
+	}
+	r.behind = false
 	return nil
 }
 
@@ -102,7 +105,7 @@ func (r *Running) Run(ctx context.Context) {
 			return
 		}
 		if err != nil && !r.failing { // once an outage
-			r.o.Logger.Warn("settings not read; they stay as they are", "error", err)
+			r.o.Logger.Warn("settings in force may not be the last; tried again each second", "error", err)
 		}
 		r.failing = err != nil
 	}
@@ -125,8 +128,17 @@ func (r *Running) ReplaceFile(file Settings) {
 	}
 	r.file = file
 	r.now = file.With(changes)
-	r.o.Apply(r.now)
+	if !r.started {
+		return // the first Refresh will
+	}
+	if err := r.o.Apply(r.now, settingsFile); err != nil { // Run goes on trying
+		r.behind = true
+		r.o.Logger.Error("the settings file's new values are not all in force yet", "error", err)
+	}
 }
+
+// settingsFile stands for whoever changed the settings file.
+const settingsFile = "settings file"
 
 // errStale says that the caller's version is no longer the last.
 var errStale = errors.New("the version is not the last")
@@ -160,7 +172,10 @@ func (r *Running) Change(ctx context.Context, patch []byte, by string, expected 
 		if err := r.o.Audit(ctx, next); err != nil { // the store has it already
 			r.o.Logger.ErrorContext(ctx, "a change of settings is not in the security log", "version", next.Version, "error", err)
 		}
-		return next, r.Refresh(ctx)
+		if err := r.Refresh(ctx); err != nil { // the change is made; Run goes on trying to put it in force
+			r.o.Logger.ErrorContext(ctx, "a change of settings is not in force here yet", "version", next.Version, "error", err)
+		}
+		return next, nil
 	}
 }
 

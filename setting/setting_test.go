@@ -3,6 +3,7 @@ package setting_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -36,6 +37,7 @@ type replica struct {
 	applied []setting.Settings
 	changed []int64
 	audited []setting.Stored
+	refuse  error // of Apply
 }
 
 func newReplica(t testing.TB, s setting.Store) *replica {
@@ -43,7 +45,12 @@ func newReplica(t testing.TB, s setting.Store) *replica {
 	r := &replica{}
 	r.Running = setting.New(setting.Options{
 		Store: s, File: file(), Components: func() []string { return []string{"order", "soap"} },
-		Apply:   func(s setting.Settings) { r.mu.Lock(); defer r.mu.Unlock(); r.applied = append(r.applied, s) },
+		Apply: func(s setting.Settings, _ string) error {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.applied = append(r.applied, s)
+			return r.refuse
+		},
 		Audit:   func(_ context.Context, s setting.Stored) error { r.audited = append(r.audited, s); return nil },
 		Changed: func(s setting.Stored) { r.mu.Lock(); defer r.mu.Unlock(); r.changed = append(r.changed, s.Version) },
 		Now:     func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler),
@@ -239,6 +246,22 @@ func TestRestoredSettingsAreInForce(t *testing.T) {
 
 // disk holds one database after another.
 type disk struct{ setting.Store }
+
+// What cannot be put in force is tried again, and again.
+func TestApplyIsRepeated(t *testing.T) {
+	r := newReplica(t, memory(t))
+	r.refuse = errors.New("disk full")
+	stored, err := r.Change(t.Context(), []byte(`{"log":{"level":"debug"}}`), "EE60001019906", -1)
+	require.NoError(t, err, "the change is made")
+	require.EqualValues(t, 1, stored.Version)
+	require.ErrorContains(t, r.Refresh(t.Context()), "disk full")
+	r.refuse = nil
+	require.NoError(t, r.Refresh(t.Context()))
+	require.Len(t, r.applied, 4)
+	require.NoError(t, r.Refresh(t.Context()))
+	require.Len(t, r.applied, 4, "it is in force")
+	require.Equal(t, []int64{1}, r.changed, "told once")
+}
 
 // While the database is away the settings stay as they are.
 func TestSettingsStayWhileTheDatabaseIsAway(t *testing.T) {

@@ -46,7 +46,7 @@ func internal(t testing.TB) (store.Store, []rest.Route) {
 	require.NoError(t, err)
 	running := setting.New(setting.Options{Store: s, File: setting.Settings{Log: setting.Log{Level: "info", Systems: map[string]setting.System{
 		"emta": {Sinks: []string{"files"}, Body: "full", Mode: "required"}}}},
-		Components: func() []string { return []string{"order"} }, Apply: func(setting.Settings) {}, Changed: func(setting.Stored) {},
+		Components: func() []string { return []string{"order"} }, Apply: func(setting.Settings, string) error { return nil }, Changed: func(setting.Stored) {},
 		Audit: func(context.Context, setting.Stored) error { return nil }, Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler)})
 	routes := append(m.Routes(), mandates.Routes()...)
 	routes = append(routes, event.NewFeed(s, event.FeedOptions{})...)
