@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,7 +42,7 @@ func defaultLogSystems() map[string]exchangelog.Settings {
 }
 
 // logSinks are the names of the sinks that settings may use.
-var logSinks = map[string]bool{"files": true, "stdout": true}
+var logSinks = map[string]bool{"files": true, "tables": true, "stdout": true}
 
 // logSystems are the defaults with the settings over them.
 func (s Settings) logSystems() (map[string]exchangelog.Settings, error) {
@@ -56,7 +57,7 @@ func (s Settings) logSystems() (map[string]exchangelog.Settings, error) {
 		}
 		for _, sink := range system.Sinks {
 			if !logSinks[sink] {
-				return nil, &settingError{"log.systems." + name + ".sinks", "must be of files and stdout"}
+				return nil, &settingError{"log.systems." + name + ".sinks", "must be of files, tables and stdout"}
 			}
 		}
 		if set.Body != "" {
@@ -82,14 +83,20 @@ type exchangeLog struct {
 	replica io.Closer // holds the replica's name
 }
 
-func openExchangeLog(s Log, now func() time.Time, log *slog.Logger, registry prometheus.Registerer) (*exchangeLog, error) {
+// openExchangeLog opens the log as the settings file has it, but for what goes to tables: it is switched on once the database is there.
+func openExchangeLog(s Log, tables exchangelog.Sink, now func() time.Time, log *slog.Logger, registry prometheus.Registerer) (*exchangeLog, error) {
 	systems, err := Settings{Log: s}.logSystems()
 	if err != nil {
 		return nil, err
 	}
+	for name, system := range systems {
+		if slices.Contains(system.Sinks, "tables") {
+			delete(systems, name)
+		}
+	}
 	options := exchangelog.Options{Systems: systems, Now: now, NewID: uuid.NewString, Logger: log,
 		Masker: mask.New(mask.Rules{Elements: s.Mask.Elements, Members: s.Mask.Members}),
-		Sinks:  map[string]exchangelog.Sink{"files": exchangelog.NewFiles(s.Dir, log), "stdout": exchangelog.NewStdout(os.Stdout)}}
+		Sinks:  map[string]exchangelog.Sink{"files": exchangelog.NewFiles(s.Dir, log), "tables": tables, "stdout": exchangelog.NewStdout(os.Stdout)}}
 	if s.SealKey != "" {
 		if options.SealKey, err = exchangelog.ReadSealKey(s.SealKey); err != nil {
 			return nil, fmt.Errorf("setting log.sealKey: %w", err)

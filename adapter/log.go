@@ -14,6 +14,7 @@ import (
 
 // logCommand works on the exchange log.
 type logCommand struct {
+	Switch   logSwitch   `cmd:"" help:"Change how an external system is logged, on every replica, while they run. Who did it is kept."`
 	Verify   logVerify   `cmd:"" help:"Check that nothing in the exchange log was changed, removed, inserted or moved. Exit status 0: whole; 1: something is wrong; 2: it could not be read."`
 	Export   logExport   `cmd:"" help:"Write a month of a system's exchange log out as a signed archive, and with --drop remove it from the log then."`
 	Show     logShow     `cmd:"" help:"Find exchanges in the log and its archives and show their messages."`

@@ -123,10 +123,12 @@ func start(ctx context.Context, s Settings, log *slog.Logger, watch Watch, sende
 	p.security = p.newSecurityLog()
 	p.sessions = newSessions(p.now, p.security)
 	p.callers = &knownCallers{live: &p.live, attempts: newAttempts(p.now), security: p.security}
-	if p.exchanges, err = openExchangeLog(s.Log, p.now, log.With("component", "exchangelog"), p.registry); err != nil {
+	if p.exchanges, err = openExchangeLog(s.Log, p.store, p.now, log.With("component", "exchangelog"), p.registry); err != nil {
 		return nil, errors.Join(err, p.store.Close())
 	}
-	p.running = p.newRunning()
+	if p.running, err = p.newRunning(); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
 	if err := p.wire(watch); err != nil {
 		return nil, errors.Join(err, p.stop())
 	}
@@ -365,6 +367,7 @@ func (p *Program) work() {
 	for _, daily := range p.retentions {
 		p.working.Go(func() { daily.Run(ctx) })
 	}
+	p.working.Go(func() { p.partitionsAhead(ctx) })
 	logs, endLogs := context.WithCancel(context.Background())
 	p.endLogs = endLogs
 	p.working.Go(func() { p.security.Run(logs) })

@@ -69,6 +69,9 @@ func (p *Program) prepareDatabase(ctx context.Context) error {
 	if err := p.store.CheckDurability(ctx); err != nil {
 		return err
 	}
+	if err := p.store.PreparePartitions(ctx, p.now()); err != nil {
+		return err
+	}
 	return p.running.Refresh(ctx)
 }
 

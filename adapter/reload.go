@@ -28,8 +28,12 @@ func (p *Program) reload(next Settings) (taken, waiting []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	running, err := is.runningSettings()
+	if err != nil {
+		return nil, nil, err
+	}
 	p.live.current.Store(ready)
-	p.running.ReplaceFile(is.runningSettings())
+	p.running.ReplaceFile(running)
 	if taken = differing(was, is); len(taken) > 0 {
 		p.security.Report(context.Background(), security.Event{Kind: security.SettingsChanged, Actor: "settings file", Detail: strings.Join(taken, ", ")})
 	}

@@ -208,10 +208,10 @@ type LogMask struct {
 
 // LogSystem is how the exchanges with one external system are logged.
 type LogSystem struct {
-	Sinks      []string `yaml:"sinks"`      // where to: files, stdout; an empty list is off
-	Body       string   `yaml:"body"`       // what is kept of bodies: full, masked or digest; empty: full
+	Sinks      []string `yaml:"sinks"`      // where to: files, tables, stdout; an empty list is off; changes while running
+	Body       string   `yaml:"body"`       // what is kept of bodies: full, masked or digest; empty: full; changes while running
 	KeepMonths int      `yaml:"keepMonths"` // full months that stay beside the current one; older ones are archived and removed by themselves; 0: all stay
-	Mode       string   `yaml:"mode"`       // required: an exchange that cannot be logged is refused; best-effort: it goes on; empty: the system's default
+	Mode       string   `yaml:"mode"`       // required: an exchange that cannot be logged is refused; best-effort: it goes on; empty: the system's default; changes while running
 }
 
 // defaultSettings start on design §8's addresses with a database beside the program's working folder. What package
