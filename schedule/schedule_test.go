@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,6 +88,7 @@ func TestTryFails(t *testing.T) {
 
 // held is a schedule that nobody else knows, for a test in a bubble of time.
 type held struct {
+	sync.Mutex
 	last  string
 	until time.Time
 	lost  bool
@@ -94,10 +96,14 @@ type held struct {
 
 func (h *held) LastSuccess(context.Context, string) (string, error) { return h.last, nil }
 func (h *held) TakeSchedule(_ context.Context, _, _, _ string, _, until time.Time) error {
+	h.Lock()
+	defer h.Unlock()
 	h.until = until
 	return nil
 }
 func (h *held) RenewSchedule(_ context.Context, _, _ string, until time.Time) error {
+	h.Lock()
+	defer h.Unlock()
 	if h.lost {
 		return schedule.ErrLeaseLost
 	}
@@ -127,9 +133,13 @@ func TestRun(t *testing.T) {
 				return errors.New("not now")
 			case 3:
 				time.Sleep(10 * time.Minute)
+				h.Lock()
 				require.True(t, h.until.After(time.Now()), "the lease lasts")
+				h.Unlock()
 			case 4:
+				h.Lock()
 				h.lost = true
+				h.Unlock()
 				<-ctx.Done()
 				return context.Cause(ctx)
 			}
