@@ -14,8 +14,8 @@ type Limits struct {
 const maxBatch = 4 << 20
 
 // syncEach is how often a stream of responses is made durable, for which nobody waits: they survive the
-// process at once, and the machine after this.
-const syncEach = 100 * time.Millisecond
+// process at once, and the machine after this. Each sync is one that the database's commits wait for too.
+const syncEach = time.Second
 
 // Between attempts to write to a sink that fails.
 const (
