@@ -59,7 +59,7 @@ var counterpart = row{
 var counterparts = []string{"order", "mandate"}
 
 // stores have the nouns of the counterparts.
-var stores = append([]string{"event", "exchangelog", "schedule", "setting", "security"}, counterparts...)
+var stores = append([]string{"access", "event", "exchangelog", "schedule", "setting", "security"}, counterparts...)
 
 // table is the import table of the house. A new package gets a row here; CONTRIBUTING.md says when.
 var table = map[string]row{
@@ -72,6 +72,7 @@ var table = map[string]row{
 	"mask":               {},
 	"schedule":           {},
 	"exchangelog":        {ours: []string{"xroadhdr", "mask"}, outside: []string{etree, signatures}},
+	"access":             {ours: []string{"rest"}},
 	"setting":            {ours: []string{"rest"}},
 	"security":           {ours: []string{"mask", "xroadhdr"}},
 	"order":              counterpart,

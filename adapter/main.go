@@ -20,6 +20,7 @@ type commands struct {
 	Configuration configCommand   `cmd:"" name:"config" help:"Check or show the settings."`
 	Log           logCommand      `cmd:"" help:"Work on the exchange log."`
 	Mandates      mandatesCommand `cmd:"" help:"About the mandates that Pääsuke lists and changes."`
+	Token         tokenCommand    `cmd:"" help:"Make, list and revoke tokens of the internal API."`
 	TestCA        testCACommand   `cmd:"" name:"testca" help:"Make certificates for trying TLS in both directions."`
 	Migrate       migrateCommand  `cmd:"" help:"Bring the database up to date, or say what is missing."`
 

@@ -364,6 +364,7 @@ func (p *Program) work() {
 	p.working.Go(func() { p.orders.Run(ctx) })
 	p.workOnMandates(ctx)
 	p.working.Go(func() { p.running.Run(ctx) })
+	p.working.Go(func() { p.followTokens(ctx) })
 	for _, daily := range p.retentions {
 		p.working.Go(func() { daily.Run(ctx) })
 	}

@@ -72,7 +72,10 @@ func (p *Program) prepareDatabase(ctx context.Context) error {
 	if err := p.store.PreparePartitions(ctx, p.now()); err != nil {
 		return err
 	}
-	return p.running.Refresh(ctx)
+	if err := p.running.Refresh(ctx); err != nil {
+		return err
+	}
+	return p.readTokens(ctx)
 }
 
 // readyTimeout bounds the question to the database. It is longer than a request waits for a connection, so that a busy

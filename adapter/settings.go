@@ -138,7 +138,7 @@ type Wording struct {
 // Core is the AT core application.
 type Core struct {
 	Tokens       []Token       `yaml:"tokens" setting:"live"`       // bearer tokens of the internal API, several at once, beside those of `adapter token`
-	TokenFile    string        `yaml:"tokenFile" setting:"live"`    // a token in a file, used, and made at the first start, where `core.tokens` is empty; empty: none
+	TokenFile    string        `yaml:"tokenFile" setting:"live"`    // file of a token, used, and made at the first start, where `core.tokens` is empty; empty: none
 	Certificates []Certificate `yaml:"certificates" setting:"live"` // callers known by their client certificates, who need no token; `listen.tls.core` must be set
 	Webhook      Webhook       `yaml:"webhook"`
 	ClaimOffer   ClaimOffer    `yaml:"claimOffer"`

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ametlikudteadaanded.ee/adapter/access"
 	"ametlikudteadaanded.ee/adapter/event"
 	"ametlikudteadaanded.ee/adapter/exchangelog"
 	"ametlikudteadaanded.ee/adapter/mandate"
@@ -27,6 +28,7 @@ type Store interface {
 	event.Store
 	schedule.Store
 	setting.Store
+	access.Store
 	security.Store
 	exchangelog.Tables
 

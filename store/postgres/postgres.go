@@ -22,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"ametlikudteadaanded.ee/adapter/access"
 	"ametlikudteadaanded.ee/adapter/event"
 	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
@@ -73,6 +74,7 @@ var (
 	_ mandate.Store  = (*Store)(nil)
 	_ schedule.Store = (*Store)(nil)
 	_ setting.Store  = (*Store)(nil)
+	_ access.Store   = (*Store)(nil)
 	_ security.Store = (*Store)(nil)
 )
 

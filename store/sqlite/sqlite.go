@@ -21,6 +21,7 @@ import (
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
 
+	"ametlikudteadaanded.ee/adapter/access"
 	"ametlikudteadaanded.ee/adapter/event"
 	"ametlikudteadaanded.ee/adapter/mandate"
 	"ametlikudteadaanded.ee/adapter/order"
@@ -53,6 +54,7 @@ var (
 	_ mandate.Store  = (*Store)(nil)
 	_ schedule.Store = (*Store)(nil)
 	_ setting.Store  = (*Store)(nil)
+	_ access.Store   = (*Store)(nil)
 	_ security.Store = (*Store)(nil)
 )
 

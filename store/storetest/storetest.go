@@ -11,6 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
+	"ametlikudteadaanded.ee/adapter/access"
 	"ametlikudteadaanded.ee/adapter/event"
 	"ametlikudteadaanded.ee/adapter/exchangelog"
 	"ametlikudteadaanded.ee/adapter/order"
@@ -23,6 +24,7 @@ type Store interface {
 	order.Store
 	event.Store
 	setting.Store
+	access.Store
 	security.Store
 	exchangelog.Tables
 }
@@ -44,6 +46,7 @@ func Run(t *testing.T, open func(tb testing.TB) Store) {
 		{"offer", offerTests()},
 		{"event", eventTests()},
 		{"setting", settingTests()},
+		{"token", tokenTests()},
 		{"security", securityTests()},
 		{"exchange", exchangeTests()},
 		{"contention", contentionTests()},
