@@ -148,7 +148,7 @@ func TestCallNeedsSettings(t *testing.T) {
 func TestAnsweredLogLine(t *testing.T) {
 	var log bytes.Buffer
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	h := observer{system: "core", log: newLogger(&log, slog.LevelInfo).With("component", "core"), now: time.Now}.observe(next)
+	h := observer{system: "core", log: newLogger(&log, slog.LevelInfo).With("component", "core"), now: time.Now, meter: unmeasured()}.observe(next)
 	r := httptest.NewRequest(http.MethodPost, "/"+strings.Repeat("x", 1000), strings.NewReader("60001019906"))
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	var line struct {
@@ -185,7 +185,7 @@ func TestAnsweredLogLevel(t *testing.T) {
 			xroadhdr.ExchangeFrom(r.Context()).Err = row.err
 			w.WriteHeader(row.status)
 		})
-		observer{system: "core", log: newLogger(&log, slog.LevelDebug), now: time.Now}.observe(next).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		observer{system: "core", log: newLogger(&log, slog.LevelDebug), now: time.Now, meter: unmeasured()}.observe(next).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		require.Contains(t, log.String(), `"level":"`+row.level+`"`, "%v", row)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -277,12 +278,18 @@ func callers() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// shownFields are header fields that hold neither secrets nor persons; of all others only the name is logged.
-var shownFields = map[string]bool{
-	"Accept": true, "Accept-Encoding": true, "Connection": true, "Content-Encoding": true, "Content-Length": true, "Content-Type": true,
-	"Expect": true, "If-Match": true, "Soapaction": true, "Te": true, "Traceparent": true, "Transfer-Encoding": true, "User-Agent": true,
-	"X-Road-Client": true, "X-Road-Id": true, "X-Road-Issue": true, "X-Road-Request-Hash": true, "X-Road-Security-Server": true, "X-Road-Service": true,
+// shownFields are header fields that hold neither secrets nor persons, as long as they hold what they should; of all others, and of what
+// whoever calls may write freely, as User-Agent, only the name is logged: no masking knows a person's name.
+var shownFields = map[string]*regexp.Regexp{
+	"Accept": mediaTypes, "Accept-Encoding": mediaTypes, "Connection": oneWord, "Content-Encoding": oneWord, "Content-Length": oneWord, "Content-Type": mediaTypes,
+	"If-Match": oneWord, "Traceparent": oneWord, "Transfer-Encoding": oneWord, "X-Road-Client": oneWord, "X-Road-Id": oneWord, "X-Road-Request-Hash": oneWord,
+	"X-Road-Security-Server": oneWord, "X-Road-Service": oneWord,
 }
+
+var (
+	oneWord    = regexp.MustCompile(`^[!-~]*$`)
+	mediaTypes = regexp.MustCompile(`^[!-~]*([;,] ?[!-~]*)*$`)
+)
 
 const (
 	maxShownFields = 50
@@ -298,7 +305,7 @@ func describedRequest(ctx context.Context, r *http.Request) slog.Value {
 			break
 		}
 		value := hidden
-		if shownFields[name] {
+		if form := shownFields[name]; form != nil && form.MatchString(strings.Join(r.Header[name], ",")) {
 			value = shortened(maskedText(name, strings.Join(r.Header[name], ", ")), maxShownValue)
 		}
 		fields = append(fields, slog.String(shortened(maskedText("name", name), maxShownValue), value))
