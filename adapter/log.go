@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ametlikudteadaanded.ee/adapter/exchangelog"
+	"ametlikudteadaanded.ee/adapter/store"
 )
 
 // logCommand works on the exchange log.
@@ -27,7 +28,8 @@ type logVerify struct {
 	Cert     []string `type:"path" placeholder:"FILE" help:"PEM file with certificates that sign archives; default the settings' log.signingCert."`
 	Config   string   `type:"path" placeholder:"FILE" help:"Settings file, for log.dir and log.sealKey."`
 	Dir      string   `type:"path" placeholder:"FOLDER" help:"Folder of the log; default the settings' log.dir."`
-	System   string   `placeholder:"NAME" help:"Only this system's."`
+	System   string   `placeholder:"NAME" help:"Only this system's, in files."`
+	Tables   bool     `help:"Check the database's tables instead of files."`
 	Key      []string `type:"path" placeholder:"FILE" help:"PEM file of an Ed25519 key, public or private, that signs seals; default the settings' log.sealKey."`
 	Head     []string `placeholder:"STREAM=SEQ:HASH" help:"A head that was kept elsewhere, such as emta/host/request=120:9f86d081884c7; the hash may be its beginning, of 8 digits at least."`
 }
@@ -91,6 +93,15 @@ func (c *logVerify) verify(ctx context.Context, s Log, out io.Writer) error {
 			return err
 		}
 		options.Heads = append(options.Heads, head)
+	}
+	if c.Tables {
+		return withStore(ctx, c.Config, func(st store.Store) error {
+			removed, err := removedMonths(ctx, exchangelog.TableMonths{MonthTables: st}, "", trusted, out)
+			if err != nil {
+				return err
+			}
+			return verifyLog(ctx, exchangelog.Continued{Source: st, Removed: removed}, options, out)
+		})
 	}
 	removed, err := removedMonths(ctx, exchangelog.NewFiles(folder, nil), c.System, trusted, out)
 	if err != nil {

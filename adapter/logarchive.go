@@ -9,11 +9,13 @@ import (
 	"maps"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"ametlikudteadaanded.ee/adapter/exchangelog"
 	"ametlikudteadaanded.ee/adapter/security"
+	"ametlikudteadaanded.ee/adapter/store"
 )
 
 // checkArchives refuses settings by which months would be kept for ever though they are to go, or go without an archive.
@@ -94,11 +96,17 @@ func (s Settings) trusted(files []string) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// logPlaces are where exchanges are looked for, the live log first. Archives are among them only where their signatures can be checked.
-func (s Settings) logPlaces(trusted []*x509.Certificate) []exchangelog.Place {
+// logPlaces are where exchanges are looked for, the live log first; tables may be nil. Archives are among them only where their
+// signatures can be checked.
+func (s Settings) logPlaces(tables exchangelog.MonthStore, trusted []*x509.Certificate) []exchangelog.Place {
 	places := []exchangelog.Place{{Name: s.Log.Dir, Source: exchangelog.NewFiles(s.Log.Dir, nil)}}
-	if len(trusted) > 0 {
-		places = append(places, exchangelog.Place{Name: s.Log.ArchiveDir, Source: exchangelog.Archives{Dir: s.Log.ArchiveDir, Trusted: trusted}})
+	if tables != nil {
+		places = append(places, exchangelog.Place{Name: placeTables, Source: tables})
+	}
+	for _, dir := range []string{s.Log.ArchiveDir, s.tableArchives()} {
+		if len(trusted) > 0 {
+			places = append(places, exchangelog.Place{Name: dir, Source: exchangelog.Archives{Dir: dir, Trusted: trusted}})
+		}
 	}
 	return places
 }
@@ -112,13 +120,44 @@ func (s Settings) opener() (func(*exchangelog.Record) *exchangelog.Record, error
 	if err != nil {
 		return nil, fmt.Errorf("setting log.masterKey: %w", err)
 	}
-	keys.Archived(s.Log.ArchiveDir)
+	keys.Archived(s.Log.ArchiveDir, s.tableArchives())
 	return func(r *exchangelog.Record) *exchangelog.Record {
 		if opened, err := keys.Open(r); err == nil {
 			return opened
 		}
 		return r
 	}, nil
+}
+
+// tableArchives is the folder of the archives of tables: a system that is logged to files as well has another chain there.
+func (s Settings) tableArchives() string { return filepath.Join(s.Log.ArchiveDir, placeTables) }
+
+// placeTables and placeFiles are where a log is, as commands name it.
+const (
+	placeTables = "tables"
+	placeFiles  = "files"
+)
+
+// logsToTables reports whether the settings file sends a system's log to the database, or any with an empty name.
+func (s Settings) logsToTables(system string) bool {
+	systems, err := s.logSystems()
+	if err != nil {
+		return false
+	}
+	for name, set := range systems {
+		if (system == "" || name == system) && slices.Contains(set.Sinks, placeTables) {
+			return true
+		}
+	}
+	return false
+}
+
+// withTables gives work the database's tables where they are wanted, else nil.
+func withTables(ctx context.Context, config string, wanted bool, work func(exchangelog.MonthStore) error) error {
+	if !wanted {
+		return work(nil)
+	}
+	return withStore(ctx, config, func(st store.Store) error { return work(exchangelog.TableMonths{MonthTables: st}) })
 }
 
 // logNames are the systems that there are, or the one that was asked for.

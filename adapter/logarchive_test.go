@@ -15,12 +15,14 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +71,12 @@ func archiveSettings(t testing.TB) (s Settings, file string) {
 // recorded lets exchanges with EMTA pass at a time, as a replica that then stops; their ids are NAME-1 and so on.
 func recorded(t testing.TB, s Settings, name string, at time.Time, bodies ...string) {
 	t.Helper()
+	recordedIn(t, s, map[string]exchangelog.Sink{placeFiles: exchangelog.NewFiles(s.Log.Dir, nil)}, name, at, bodies...)
+}
+
+// recordedIn does so in the places given.
+func recordedIn(t testing.TB, s Settings, sinks map[string]exchangelog.Sink, name string, at time.Time, bodies ...string) {
+	t.Helper()
 	key, err := exchangelog.ReadSealKey(s.Log.SealKey)
 	require.NoError(t, err)
 	var keys *exchangelog.Keys
@@ -78,8 +86,8 @@ func recorded(t testing.TB, s Settings, name string, at time.Time, bodies ...str
 	}
 	n := 0
 	log, err := exchangelog.Open(exchangelog.Options{Replica: "a", SealKey: key, Keys: keys, Now: func() time.Time { return at },
-		Sinks:   map[string]exchangelog.Sink{"files": exchangelog.NewFiles(s.Log.Dir, nil)},
-		Systems: map[string]exchangelog.Settings{"emta": {Sinks: []string{"files"}, Body: exchangelog.Full, Mode: exchangelog.Required}},
+		Sinks:   sinks,
+		Systems: map[string]exchangelog.Settings{"emta": {Sinks: slices.Collect(maps.Keys(sinks)), Body: exchangelog.Full, Mode: exchangelog.Required}},
 		NewID:   func() string { n++; return fmt.Sprintf("%s-%d", name, n) }})
 	require.NoError(t, err)
 	handler := log.Handler("emta", exchangelog.SOAP, func(http.ResponseWriter, *http.Request) { t.Error("refused") },
@@ -101,7 +109,7 @@ func exported(t testing.TB, s Settings, c logExport, at time.Time) (string, erro
 	e, err := s.exporter(func() time.Time { return at }, quiet())
 	require.NoError(t, err)
 	var out bytes.Buffer
-	err = c.export(t.Context(), s, e, &out)
+	err = c.export(t.Context(), s, e, exchangelog.NewFiles(s.Log.Dir, nil), &out)
 	return out.String(), err
 }
 
@@ -173,19 +181,19 @@ func TestLogExportDrop(t *testing.T) {
 
 	// It is found in the archive, and packed from there.
 	var shown bytes.Buffer
-	require.NoError(t, (&logShow{ID: "october-2"}).show(t.Context(), s, inDecember, &shown))
+	require.NoError(t, (&logShow{ID: "october-2"}).show(t.Context(), s, nil, inDecember, &shown))
 	require.Contains(t, shown.String(), "<order>two</order>")
 	require.Contains(t, shown.String(), "archive/emta/a/request, segment 1, record 2")
 	e, err := s.exporter(func() time.Time { return inDecember }, quiet())
 	require.NoError(t, err)
 	bundle := filepath.Join(t.TempDir(), "bundle.tar.gz")
-	require.NoError(t, (&logEvidence{ID: "october-2", Out: bundle}).pack(t.Context(), s, e, io.Discard))
+	require.NoError(t, (&logEvidence{ID: "october-2", Out: bundle}).pack(t.Context(), s, e, nil, io.Discard))
 	evidence := unpacked(t, bundle, "october-2")
 	require.FileExists(t, filepath.Join(evidence, "archive-manifest.xml"))
 	told, err = verified(logVerify{Archives: []string{evidence}})
 	require.NoError(t, err, "%s", told)
 	require.Contains(t, told, "whole: evidence of exchange october-2 with emta")
-	require.ErrorIs(t, (&logEvidence{ID: "nobody", Out: bundle}).pack(t.Context(), s, e, io.Discard), errNotFound)
+	require.ErrorIs(t, (&logEvidence{ID: "nobody", Out: bundle}).pack(t.Context(), s, e, nil, io.Discard), errNotFound)
 
 	// What is done to an archive is found, with the place.
 	_, err = verified(logVerify{Archives: archives, Cert: []string{other}})
@@ -217,7 +225,7 @@ func TestLogExportTellsBeforeItRemoves(t *testing.T) {
 	e, err := s.exporter(func() time.Time { return inDecember }, quiet())
 	require.NoError(t, err)
 	e.Removing = tellRemoval(func(context.Context, security.Event) error { return io.ErrUnexpectedEOF }, time.Now, "tester")
-	err = (&logExport{System: "emta", Month: "2026-10", Drop: true}).export(t.Context(), s, e, io.Discard)
+	err = (&logExport{System: "emta", Month: "2026-10", Drop: true}).export(t.Context(), s, e, exchangelog.NewFiles(s.Log.Dir, nil), io.Discard)
 	require.ErrorContains(t, err, "the removal could not be recorded")
 	require.DirExists(t, filepath.Join(s.Log.Dir, "emta", "2026-10-31"))
 }
@@ -228,7 +236,7 @@ func TestLogShow(t *testing.T) {
 	recorded(t, s, "november", earlyNovember, `<order>77</order>`)
 	show := func(c logShow) (string, error) {
 		var out bytes.Buffer
-		err := c.show(t.Context(), s, earlyNovember.Add(time.Minute), &out)
+		err := c.show(t.Context(), s, nil, earlyNovember.Add(time.Minute), &out)
 		return out.String(), err
 	}
 	told, err := show(logShow{ID: "october-1"})
@@ -295,7 +303,7 @@ func TestLogArchiveEncrypted(t *testing.T) {
 	recorded(t, s, "october", lateOctober, "<order>one</order>")
 	e, err := s.exporter(func() time.Time { return inDecember }, quiet())
 	require.NoError(t, err)
-	require.NoError(t, (&logExport{System: "emta", Month: "2026-10", Drop: true}).export(t.Context(), s, e, io.Discard))
+	require.NoError(t, (&logExport{System: "emta", Month: "2026-10", Drop: true}).export(t.Context(), s, e, exchangelog.NewFiles(s.Log.Dir, nil), io.Discard))
 	archive := filepath.Join(s.Log.ArchiveDir, "emta", "2026-10")
 	archived, err := filepath.Glob(filepath.Join(archive, "keys", "emta-2026-10-*.key"))
 	require.NoError(t, err)
@@ -304,14 +312,14 @@ func TestLogArchiveEncrypted(t *testing.T) {
 
 	shown := func(id string, asJSON bool) string {
 		var out bytes.Buffer
-		require.NoError(t, (&logShow{ID: id, JSON: asJSON}).show(t.Context(), s, inDecember, &out))
+		require.NoError(t, (&logShow{ID: id, JSON: asJSON}).show(t.Context(), s, nil, inDecember, &out))
 		return out.String()
 	}
 	require.NoError(t, os.RemoveAll(filepath.Join(s.Log.Dir, "emta", "keys")))
 	require.Contains(t, shown("october-1", false), "<order>one</order>", "by the archive's key")
 	require.Contains(t, shown("october-1", true), `"body":"\u003corder\u003eone\u003c/order\u003e"`)
 	bundle := filepath.Join(t.TempDir(), "bundle.tar.gz")
-	require.NoError(t, (&logEvidence{ID: "october-1", Out: bundle}).pack(t.Context(), s, e, io.Discard))
+	require.NoError(t, (&logEvidence{ID: "october-1", Out: bundle}).pack(t.Context(), s, e, nil, io.Discard))
 	body, err := os.ReadFile(filepath.Join(unpacked(t, bundle, "october-1"), "a", "request-1.body"))
 	require.NoError(t, err)
 	require.Equal(t, "<order>one</order>", string(body))
@@ -322,6 +330,42 @@ func TestLogArchiveEncrypted(t *testing.T) {
 	require.NoError(t, (&logVerify{Archives: []string{archive}}).verify(t.Context(), s.Log, &told))
 	require.Contains(t, told.String(), "whole: archive of emta 2026-10")
 	require.Contains(t, told.String(), "note: key emta-2026-10-")
+}
+
+// A log that is in tables as well as in files is two chains, and each has its archives.
+func TestLogArchiveOfTables(t *testing.T) {
+	s, file := archiveSettings(t)
+	st, err := store.Open(t.Context(), s.Store)
+	require.NoError(t, err)
+	defer st.Close()
+	_, err = st.Migrate(t.Context())
+	require.NoError(t, err)
+	tables := exchangelog.TableMonths{MonthTables: st}
+	recordedIn(t, s, map[string]exchangelog.Sink{placeFiles: exchangelog.NewFiles(s.Log.Dir, nil), placeTables: st}, "october", lateOctober, "<order>one</order>", "<order>two</order>")
+	recordedIn(t, s, map[string]exchangelog.Sink{placeTables: st}, "november", earlyNovember, "<order>three</order>")
+
+	require.NoError(t, (&logExport{Config: file, System: "emta", Month: "2026-10", From: placeFiles, Drop: true}).Run(t.Context()))
+	require.NoError(t, (&logExport{Config: file, System: "emta", Month: "2026-10", From: placeTables, Drop: true}).Run(t.Context()))
+	require.NoError(t, (&logVerify{Config: file, Tables: true}).verify(t.Context(), s.Log, io.Discard))
+	require.NoError(t, (&logVerify{Config: file}).verify(t.Context(), s.Log, io.Discard))
+	for _, dir := range []string{s.Log.ArchiveDir, s.tableArchives()} {
+		require.NoError(t, (&logVerify{Archives: []string{filepath.Join(dir, "emta", "2026-10")}}).verify(t.Context(), s.Log, io.Discard))
+	}
+	months, err := tables.Months(t.Context(), "emta")
+	require.NoError(t, err)
+	require.Equal(t, "2026-11", months[0].String())
+
+	var shown bytes.Buffer
+	require.NoError(t, (&logShow{Order: "<order>", From: "2026-10-01"}).show(t.Context(), s, tables, inDecember, &shown))
+	require.Equal(t, 3, strings.Count(shown.String(), "in request"), "each once, wherever it stands")
+	e, err := s.exporter(func() time.Time { return inDecember }, quiet())
+	require.NoError(t, err)
+	bundle := filepath.Join(t.TempDir(), "bundle.tar.gz")
+	require.NoError(t, (&logEvidence{ID: "november-1", Out: bundle}).pack(t.Context(), s, e, tables, io.Discard))
+	require.NoError(t, (&logVerify{Archives: []string{unpacked(t, bundle, "november-1")}}).verify(t.Context(), s.Log, io.Discard))
+	require.ErrorIs(t, (&logEvidence{ID: "november-1", Out: bundle}).pack(t.Context(), s, e, nil, io.Discard), errNotFound)
+	require.True(t, (&logExport{System: "emta"}).tables(Settings{Log: Log{Systems: map[string]LogSystem{"emta": {Sinks: []string{placeTables}}}}}))
+	require.False(t, (&logExport{System: "emta"}).tables(s))
 }
 
 // Old months go by themselves, and whoever comes second has nothing to do.

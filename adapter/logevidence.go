@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ type logEvidence struct {
 	System        string `placeholder:"NAME" help:"Whose log: emta, paasuke or core; default all are looked through."`
 	Out           string `type:"path" placeholder:"FILE" help:"The bundle; default evidence-ID.tar.gz here. Nothing is overwritten."`
 	WholeSegments bool   `help:"Add the segments themselves, so that the whole chain can be computed. They hold the exchanges of others: not for everybody's eyes."`
+	Tables        bool   `help:"Look into the database's tables as well; not needed where the settings log to them."`
 	By            string `placeholder:"NAME" help:"Who asks for it, for the manifest; default the user of this machine."`
 }
 
@@ -33,10 +35,12 @@ func (c *logEvidence) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.pack(ctx, s, e, os.Stdout)
+	return withTables(ctx, c.Config, c.Tables || s.logsToTables(c.System), func(tables exchangelog.MonthStore) error {
+		return c.pack(ctx, s, e, tables, os.Stdout)
+	})
 }
 
-func (c *logEvidence) pack(ctx context.Context, s Settings, e exchangelog.Exporter, out io.Writer) error {
+func (c *logEvidence) pack(ctx context.Context, s Settings, e exchangelog.Exporter, tables exchangelog.MonthStore, out io.Writer) error {
 	trusted, err := s.trusted(nil)
 	if err != nil {
 		return err
@@ -45,7 +49,7 @@ func (c *logEvidence) pack(ctx context.Context, s Settings, e exchangelog.Export
 	if err != nil {
 		return err
 	}
-	v, first, err := exchangelog.EvidenceOf(ctx, s.logPlaces(trusted), logNames(c.System), c.ID, func(r *exchangelog.Record) ([]byte, error) { return open(r).Plain() })
+	v, first, err := exchangelog.EvidenceOf(ctx, s.logPlaces(tables, trusted), logNames(c.System), c.ID, func(r *exchangelog.Record) ([]byte, error) { return open(r).Plain() })
 	if errors.Is(err, exchangelog.ErrNothing) {
 		return errNotFound
 	}
@@ -53,7 +57,7 @@ func (c *logEvidence) pack(ctx context.Context, s Settings, e exchangelog.Export
 		return err
 	}
 	v.WholeSegments = c.WholeSegments
-	if v.Archive, err = s.archiveOf(first, exchangelog.Archives{Dir: s.Log.ArchiveDir, Trusted: trusted}); err != nil {
+	if v.Archive, err = archiveOf(first, s.archivesFor(first.Place, trusted)); err != nil {
 		return err
 	}
 	file := c.Out
@@ -75,8 +79,19 @@ func (c *logEvidence) pack(ctx context.Context, s Settings, e exchangelog.Export
 	return nil
 }
 
+// archivesFor are the archives of a place, itself if it is one.
+func (s Settings) archivesFor(place exchangelog.Place, trusted []*x509.Certificate) exchangelog.Archives {
+	if archives, ok := place.Source.(exchangelog.Archives); ok {
+		return archives
+	}
+	if place.Name == placeTables {
+		return exchangelog.Archives{Dir: s.tableArchives(), Trusted: trusted}
+	}
+	return exchangelog.Archives{Dir: s.Log.ArchiveDir, Trusted: trusted}
+}
+
 // archiveOf is the signed manifest of the month's archive, if it is archived with the record's segment as it is; nil if not.
-func (s Settings) archiveOf(r exchangelog.FoundRecord, archives exchangelog.Archives) ([]byte, error) {
+func archiveOf(r exchangelog.FoundRecord, archives exchangelog.Archives) ([]byte, error) {
 	a, err := archives.Open(r.Stream.System, r.Month)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -17,8 +17,8 @@ import (
 // retentionAt is when old months are archived and removed: at night, long after midnight's segments are sealed.
 const retentionAt = 3 * time.Hour
 
-// newRetentions is the daily work that archives and removes the months that the settings do not keep, one a system. Files are
-// this machine's, so each machine has a schedule of its own.
+// newRetentions is the daily work that archives and removes the months that the settings do not keep, one a system and place. Files
+// are this machine's, so each machine has a schedule of its own; tables are everybody's, and any replica does their work.
 func (p *Program) newRetentions() ([]schedule.Daily, error) {
 	var list []schedule.Daily
 	for _, name := range slices.Sorted(maps.Keys(p.settings.Log.Systems)) {
@@ -26,12 +26,23 @@ func (p *Program) newRetentions() ([]schedule.Daily, error) {
 		if keep == 0 {
 			continue
 		}
-		r, err := p.newRetention(name, keep)
+		e, err := p.settings.exporter(p.now, p.log.With("component", "exchangelog"))
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, schedule.Daily{Name: "log retention " + name + " " + replicaName(), At: retentionAt, Zone: estonia, Work: r.work,
-			Store: p.store, Now: p.now, NewID: uuid.NewString, Logger: r.exporter.Logger})
+		e.Removing = tellRemoval(p.security.Keep, p.now, "retention")
+		for place, log := range map[string]exchangelog.MonthStore{
+			placeTables:                         exchangelog.TableMonths{MonthTables: p.store},
+			placeFiles + " of " + replicaName(): exchangelog.NewFiles(p.settings.Log.Dir, e.Logger),
+		} {
+			e := e
+			if place == placeTables {
+				e.Dir = p.settings.tableArchives()
+			}
+			r := &retention{p.settings, name, keep, e, log}
+			list = append(list, schedule.Daily{Name: "log retention " + name + " " + place, At: retentionAt, Zone: estonia, Work: r.work,
+				Store: p.store, Now: p.now, NewID: uuid.NewString, Logger: e.Logger})
+		}
 	}
 	return list, nil
 }
@@ -43,15 +54,6 @@ type retention struct {
 	keep     int
 	exporter exchangelog.Exporter
 	store    exchangelog.MonthStore
-}
-
-func (p *Program) newRetention(system string, keep int) (*retention, error) {
-	e, err := p.settings.exporter(p.now, p.log.With("component", "exchangelog"))
-	if err != nil {
-		return nil, err
-	}
-	e.Removing = tellRemoval(p.security.Keep, p.now, "retention")
-	return &retention{p.settings, system, keep, e, exchangelog.NewFiles(p.settings.Log.Dir, e.Logger)}, nil
 }
 
 // work archives and removes the months that are too old, the oldest first. One that cannot be archived keeps those after it: the

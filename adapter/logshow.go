@@ -24,6 +24,7 @@ type logShow struct {
 	To     string   `placeholder:"TIME" help:"Before this time."`
 	Limit  int      `default:"20" help:"Show so many exchanges, the earliest (${default})."`
 	Cert   []string `type:"path" placeholder:"FILE" help:"PEM file with certificates that sign archives; default the settings' log.signingCert. Without it archives are not looked at."`
+	Tables bool     `help:"Look into the database's tables as well; not needed where the settings log to them."`
 	JSON   bool     `name:"json" help:"Print one JSON object a record: the line as it is kept, and where it stands."`
 }
 
@@ -33,13 +34,15 @@ func (c *logShow) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.show(ctx, s, time.Now(), os.Stdout)
+	return withTables(ctx, c.Config, c.Tables || s.logsToTables(c.System), func(tables exchangelog.MonthStore) error {
+		return c.show(ctx, s, tables, time.Now(), os.Stdout)
+	})
 }
 
 // errNotFound ends a search that found nothing.
 var errNotFound = errors.New("no such exchange is in the log")
 
-func (c *logShow) show(ctx context.Context, s Settings, now time.Time, out io.Writer) error {
+func (c *logShow) show(ctx context.Context, s Settings, tables exchangelog.MonthStore, now time.Time, out io.Writer) error {
 	trusted, err := s.trusted(c.Cert)
 	if err != nil {
 		return err
@@ -58,7 +61,7 @@ func (c *logShow) show(ctx context.Context, s Settings, now time.Time, out io.Wr
 	if err != nil {
 		return err
 	}
-	found, more, err := exchangelog.Find(ctx, s.logPlaces(trusted), q, func(r *exchangelog.Record) ([]byte, error) { return open(r).Plain() })
+	found, more, err := exchangelog.Find(ctx, s.logPlaces(tables, trusted), q, func(r *exchangelog.Record) ([]byte, error) { return open(r).Plain() })
 	if err != nil {
 		return err
 	}

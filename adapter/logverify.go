@@ -106,10 +106,10 @@ func tellRecords(ctx context.Context, a *exchangelog.Archive, out io.Writer) {
 
 // removedMonths are the manifests of the months that are not in the live log any more. One that nobody vouches for is told, and
 // counts for nothing: what it would explain is then missing.
-func removedMonths(ctx context.Context, files *exchangelog.Files, system string, trusted []*x509.Certificate, out io.Writer) ([]exchangelog.Manifest, error) {
+func removedMonths(ctx context.Context, log exchangelog.MonthStore, system string, trusted []*x509.Certificate, out io.Writer) ([]exchangelog.Manifest, error) {
 	var list []exchangelog.Manifest
 	for _, name := range logNames(system) {
-		removed, err := files.Removed(ctx, name)
+		removed, err := log.Removed(ctx, name)
 		if err != nil {
 			return nil, err
 		}

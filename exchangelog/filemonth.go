@@ -193,8 +193,9 @@ func (f *Files) keepManifest(system string, m Month, manifest []byte) error {
 
 // Remove is for MonthStore. The files of the month go, and with them the folders of its days; what was put aside after a crash,
 // which no archive holds, stays. Streams whose last record goes too are told so: their next writer goes on after it.
-func (f *Files) Remove(_ context.Context, system string, m Month, manifest []byte) error {
-	if err := f.keepManifest(system, m, manifest); err != nil {
+func (f *Files) Remove(_ context.Context, r Removal) error {
+	system, m := r.System, r.Month
+	if err := f.keepManifest(system, m, r.Text); err != nil {
 		return err
 	}
 	files, err := f.month(system, m)

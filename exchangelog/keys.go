@@ -29,7 +29,7 @@ type Keys struct {
 	folder   string
 	masters  []masterKey // the first wraps, all unwrap
 	mu       sync.Mutex
-	archives string              // where keys are as well; empty: nowhere
+	archives []string            // where keys are as well
 	byMonth  map[string]*dataKey // by system and month, as they are used now
 	byID     map[string]*dataKey
 }
@@ -238,7 +238,7 @@ func (k *Keys) byName(system, id string) (*dataKey, error) {
 		return key, nil
 	}
 	key, err := k.read(filepath.Join(k.folder, system, keyFolder, id+keySuffix))
-	if errors.Is(err, fs.ErrNotExist) && k.archives != "" {
+	if errors.Is(err, fs.ErrNotExist) {
 		key, err = k.archived(system, id)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -250,15 +250,20 @@ func (k *Keys) byName(system, id string) (*dataKey, error) {
 	return key, err
 }
 
-// Archived lets keys be found in the archives below a folder as well. It is called before anything else.
-func (k *Keys) Archived(folder string) { k.archives = folder }
+// Archived lets keys be found in the archives below folders as well. It is called before anything else.
+func (k *Keys) Archived(folders ...string) { k.archives = folders }
 
 func (k *Keys) archived(system, id string) (*dataKey, error) {
-	paths, err := filepath.Glob(filepath.Join(k.archives, system, "*", keyFolder, id+keySuffix))
-	if err != nil || len(paths) == 0 {
-		return nil, errors.Join(err, fs.ErrNotExist)
+	for _, folder := range k.archives {
+		paths, err := filepath.Glob(filepath.Join(folder, system, "*", keyFolder, id+keySuffix))
+		if err != nil {
+			return nil, err
+		}
+		if len(paths) > 0 {
+			return k.read(paths[0])
+		}
 	}
-	return k.read(paths[0])
+	return nil, fs.ErrNotExist
 }
 
 // WrappedKey reads a data key of a log's folder as it is kept, fs.ErrNotExist where it was destroyed.

@@ -19,7 +19,13 @@ type MonthStore interface {
 	Removed(ctx context.Context, system string) (map[Month][]byte, error)
 	// Remove keeps the signed manifest, and then removes the month of every stream of the system. Where it did not come to its
 	// end it is repeated, with the same manifest; where it did there is nothing to do.
-	Remove(ctx context.Context, system string, m Month, manifest []byte) error
+	Remove(ctx context.Context, r Removal) error
+}
+
+// Removal is a month that is to be removed.
+type Removal struct {
+	Manifest
+	Text []byte // of the manifest, signed
 }
 
 // archivist is the replica's name in the stream that tells what was removed. A replica that serves may not have it.
@@ -73,7 +79,7 @@ func (e Exporter) Retire(ctx context.Context, store MonthStore, dir string, trus
 			return m, fmt.Errorf("the removal could not be recorded: %w", err)
 		}
 	}
-	return m, store.Remove(ctx, m.System, m.Month, a.Text)
+	return m, store.Remove(ctx, Removal{m, a.Text})
 }
 
 // Continued is a source of which months were removed: with their manifests it is known where its streams begin.

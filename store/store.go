@@ -31,6 +31,7 @@ type Store interface {
 	access.Store
 	security.Store
 	exchangelog.Tables
+	exchangelog.MonthTables
 
 	// Migrate creates what the database lacks, never drops anything, and returns the names of
 	// the migrations that it applied, none when there was nothing to do. On SQLite one caller at a time; on PostgreSQL

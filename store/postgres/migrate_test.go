@@ -18,7 +18,7 @@ import (
 )
 
 var allMigrations = []string{"00001_tables.sql", "00002_columns.sql", "00003_indexes.sql", "00004_columns.sql", "00005_indexes.sql",
-	"00007_settings.sql", "00008_security_log.sql", "00009_exchange_log.sql", "00020_mandates.sql", "00021_mandate_indexes.sql", "00022_schedule.sql", "00030_tokens.sql", "00040_event_trace.sql"}
+	"00007_settings.sql", "00008_security_log.sql", "00009_exchange_log.sql", "00011_exchange_archive.sql", "00020_mandates.sql", "00021_mandate_indexes.sql", "00022_schedule.sql", "00030_tokens.sql", "00040_event_trace.sql"}
 
 func requireStatus(t *testing.T, s *postgres.Store, applied bool) {
 	t.Helper()

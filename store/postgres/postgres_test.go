@@ -24,7 +24,7 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(tb testing.TB) storetest.Store {
 		run(tb, address, `DELETE FROM atis.adapter_audit; DELETE FROM atis.adapter_notification_audit; DELETE FROM atis.adapter_suspicion; DELETE FROM atis.adapter_event;
 			DELETE FROM atis.sys_maksemoodul_logi; DELETE FROM atis.adapter_notification; DELETE FROM atis.krediitkaardi_teavitused;
-			DELETE FROM atis.adapter_setting; DELETE FROM atis.adapter_token; DELETE FROM atis.security_log; DELETE FROM atis.exchange_record; DELETE FROM atis.exchange_seal; DELETE FROM atis.exchange_head; DELETE FROM atis.adapter_order; DELETE FROM atis.maksemooduli_tellimused`)
+			DELETE FROM atis.adapter_setting; DELETE FROM atis.adapter_token; DELETE FROM atis.security_log; DELETE FROM atis.exchange_record; DELETE FROM atis.exchange_seal; DELETE FROM atis.exchange_head; DELETE FROM atis.exchange_archive; DELETE FROM atis.adapter_order; DELETE FROM atis.maksemooduli_tellimused`)
 		return open(tb, address)
 	})
 }

@@ -24,6 +24,8 @@ func exchangeTests() []test {
 		{"a stream that was not closed is sealed when it is opened", testExchangesAfterCrash},
 		{"whoever opens a stream takes it", testExchangesTaken},
 		{"a page begins where the one before ended", testExchangesPaged},
+		{"a month is archived and removed", testExchangeMonth},
+		{"a month goes whole or not at all", testExchangeMonthRefused},
 	}
 }
 
@@ -48,10 +50,12 @@ func closeLog(t testing.TB, log *exchangelog.Log) {
 }
 
 // exchanged is one inbound exchange; it returns the status of the answer.
-func exchanged(log *exchangelog.Log, xroadID string) int {
+func exchanged(log *exchangelog.Log, xroadID string) int { return exchangedWith(log, "emta", xroadID) }
+
+func exchangedWith(log *exchangelog.Log, system, xroadID string) int {
 	refuse := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
 	w := httptest.NewRecorder()
-	log.Handler("emta", exchangelog.SOAP, refuse, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	log.Handler(system, exchangelog.SOAP, refuse, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
 		xroadhdr.ExchangeFrom(r.Context()).XRoadID = xroadID
 		_, _ = io.WriteString(w, "<õun/>")

@@ -27,6 +27,7 @@ type Store interface {
 	access.Store
 	security.Store
 	exchangelog.Tables
+	exchangelog.MonthTables
 }
 
 // Run holds a store to the contract. open returns an empty store that is migrated; it closes it
