@@ -76,7 +76,12 @@ func (r *retention) work(ctx context.Context) error {
 		if err != nil && !errors.Is(err, exchangelog.ErrArchived) {
 			return fmt.Errorf("%s %s: %w", r.system, m, err)
 		}
-		if _, err := r.exporter.Retire(ctx, r.store, folder, trusted, "retention"); err != nil {
+		_, err = r.exporter.Retire(ctx, r.store, folder, trusted, "retention")
+		if errors.Is(err, exchangelog.ErrMayNotRemove) { // nor tomorrow: who may is told how
+			r.exporter.Logger.Warn("exchange log month archived and not removed", "system", r.system, "month", m.String(), "archive", folder, "error", err)
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("%s %s: %w", r.system, m, err)
 		}
 		r.exporter.Logger.Info("exchange log month archived and removed", "system", r.system, "month", m.String(), "archive", folder)

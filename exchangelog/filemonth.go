@@ -191,6 +191,9 @@ func (f *Files) keepManifest(system string, m Month, manifest []byte) error {
 	return syncFolder(folder)
 }
 
+// MayRemove is for MonthStore.
+func (f *Files) MayRemove(context.Context) error { return nil }
+
 // Remove is for MonthStore. The files of the month go, and with them the folders of its days; what was put aside after a crash,
 // which no archive holds, stays. Streams whose last record goes too are told so: their next writer goes on after it.
 func (f *Files) Remove(_ context.Context, r Removal) error {

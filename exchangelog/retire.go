@@ -17,6 +17,8 @@ type MonthStore interface {
 	Sink
 	// Removed are the signed manifests of the months of the system that were removed, or whose removal was begun.
 	Removed(ctx context.Context, system string) (map[Month][]byte, error)
+	// MayRemove is ErrMayNotRemove where Remove would be refused.
+	MayRemove(ctx context.Context) error
 	// Remove keeps the signed manifest, and then removes the month of every stream of the system. Where it did not come to its
 	// end it is repeated, with the same manifest; where it did there is nothing to do.
 	Remove(ctx context.Context, r Removal) error
@@ -27,6 +29,9 @@ type Removal struct {
 	Manifest
 	Text []byte // of the manifest, signed
 }
+
+// ErrMayNotRemove says that somebody else has to remove months.
+var ErrMayNotRemove = errors.New("months of the exchange log may not be removed")
 
 // archivist is the replica's name in the stream that tells what was removed. A replica that serves may not have it.
 const archivist = "archivist"
@@ -49,6 +54,9 @@ func (e Exporter) Retire(ctx context.Context, store MonthStore, dir string, trus
 		return m, fmt.Errorf("%s holds the archive of %s %s", dir, m.System, m.Month)
 	case !m.Month.Before(MonthOf(e.Now())):
 		return m, fmt.Errorf("month %s is not over", m.Month)
+	}
+	if err := store.MayRemove(ctx); err != nil {
+		return m, err
 	}
 	if err := a.Verify(ctx); err != nil {
 		return m, fmt.Errorf("archive %s: %w", dir, err)

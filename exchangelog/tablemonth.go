@@ -14,6 +14,8 @@ type MonthTables interface {
 	ExchangeSegments(ctx context.Context, system string, m Month) ([]StoredStream, error)
 	// RemovedExchanges are the manifests of the months that were removed.
 	RemovedExchanges(ctx context.Context, system string) (map[Month][]byte, error)
+	// MayRemoveExchanges is ErrMayNotRemove where RemoveExchanges would be refused.
+	MayRemoveExchanges(ctx context.Context) error
 	// RemoveExchanges keeps the manifest and removes the month, which has so many records, else nothing is done. Of a month whose
 	// manifest is kept already it removes what is left.
 	RemoveExchanges(ctx context.Context, system string, m Month, manifest []byte, records int64) error
@@ -66,6 +68,9 @@ func (s StoredSegment) lines(ctx context.Context) iter.Seq2[[]byte, error] {
 func (t TableMonths) Removed(ctx context.Context, system string) (map[Month][]byte, error) {
 	return t.RemovedExchanges(ctx, system)
 }
+
+// MayRemove is for MonthStore.
+func (t TableMonths) MayRemove(ctx context.Context) error { return t.MayRemoveExchanges(ctx) }
 
 // Remove is for MonthStore.
 func (t TableMonths) Remove(ctx context.Context, r Removal) error {

@@ -26,9 +26,8 @@ const (
 	headsOfSystem    = `SELECT replica, part FROM atis.exchange_head WHERE system = $1 ORDER BY replica, part`
 	removedExchanges = `SELECT month, manifest FROM atis.exchange_archive WHERE system = $1`
 
-	keepManifest = `INSERT INTO atis.exchange_archive (system, month, manifest, removed) VALUES ($1, $2, $3, now()) ON CONFLICT DO NOTHING`
-	// Nobody adds to a month that is over while it is removed.
-	lockExchanges   = `LOCK TABLE atis.exchange_record IN SHARE ROW EXCLUSIVE MODE`
+	ownsExchanges   = `SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'atis.exchange_record'::regclass`
+	keepManifest    = `INSERT INTO atis.exchange_archive (system, month, manifest, removed) VALUES ($1, $2, $3, now()) ON CONFLICT DO NOTHING`
 	countExchanges  = `SELECT count(*) FILTER (WHERE system = $1), count(*) FILTER (WHERE system <> $1) FROM atis.exchange_record WHERE day >= $2 AND day < $3`
 	removeExchanges = `DELETE FROM atis.exchange_record WHERE system = $1 AND day >= $2 AND day < $3`
 	removeSeals     = `DELETE FROM atis.exchange_seal WHERE system = $1 AND day >= $2 AND day < $3`
@@ -52,7 +51,9 @@ func (s *Store) ExchangeMonths(ctx context.Context, system string) ([]exchangelo
 }
 
 // bounds are the month's first day and the one after its last.
-func bounds(m exchangelog.Month) (first, after string) { return m.String() + "-01", m.Add(1).String() + "-01" }
+func bounds(m exchangelog.Month) (first, after string) {
+	return m.String() + "-01", m.Add(1).String() + "-01"
+}
 
 // ExchangeSegments is for exchangelog.MonthTables.
 func (s *Store) ExchangeSegments(ctx context.Context, system string, m exchangelog.Month) ([]exchangelog.StoredStream, error) {
@@ -119,6 +120,16 @@ func (s *Store) RemovedExchanges(ctx context.Context, system string) (map[exchan
 	return removed, err
 }
 
+// MayRemoveExchanges is for exchangelog.MonthTables: the owner of the tables may, and the role that serves is another.
+func (s *Store) MayRemoveExchanges(ctx context.Context) error {
+	var owns bool
+	err := s.read(ctx, func(b *batch) { b.row("ask who owns the exchange log", ownsExchanges, nil, &owns) })
+	if err == nil && !owns {
+		err = fmt.Errorf("postgres: %w by this role; run adapter log export --drop as the one that owns schema atis", exchangelog.ErrMayNotRemove)
+	}
+	return err
+}
+
 // RemoveExchanges is for exchangelog.MonthTables. It is one transaction. A month that no other system has records in is removed with
 // its partition. The role that serves may not do it: the schema's owner runs it.
 func (s *Store) RemoveExchanges(ctx context.Context, system string, m exchangelog.Month, manifest []byte, records int64) error {
@@ -136,22 +147,11 @@ func (s *Store) RemoveExchanges(ctx context.Context, system string, m exchangelo
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("postgres: remove %s %s: %w", system, m, err)
-	if code(err) == insufficientRight {
-		err = fmt.Errorf("%w; run adapter log export --drop as a role that owns schema atis", err)
-	}
-	return err
+	return fmt.Errorf("postgres: remove %s %s: %w", system, m, err)
 }
 
+// removeMonth waits for no writer but at its end, and only the month that goes is locked until then: replicas log meanwhile.
 func removeMonth(ctx context.Context, tx *sql.Tx, system string, m exchangelog.Month, manifest []byte, records int64) error {
-	first, after := bounds(m)
-	if _, err := tx.ExecContext(ctx, lockExchanges); err != nil {
-		return err
-	}
-	var ours, others int64
-	if err := tx.QueryRowContext(ctx, countExchanges, system, first, after).Scan(&ours, &others); err != nil {
-		return err
-	}
 	result, err := tx.ExecContext(ctx, keepManifest, system, m.String(), string(manifest))
 	if err != nil {
 		return err
@@ -159,19 +159,28 @@ func removeMonth(ctx context.Context, tx *sql.Tx, system string, m exchangelog.M
 	if kept, err := result.RowsAffected(); err != nil || kept == 0 {
 		return err // all of it was done, in one transaction
 	}
+	first, after := bounds(m)
+	partition := fmt.Sprintf("atis.exchange_record_%04d_%02d", m.Year, m.Month)
+	if _, err := tx.ExecContext(ctx, `LOCK TABLE `+partition+` IN SHARE ROW EXCLUSIVE MODE`); err != nil {
+		return err
+	}
+	var ours, others int64
+	if err := tx.QueryRowContext(ctx, countExchanges, system, first, after).Scan(&ours, &others); err != nil {
+		return err
+	}
 	if ours != records {
 		return fmt.Errorf("the table has %d records, and the archive %d", ours, records)
 	}
+	if _, err := tx.ExecContext(ctx, removeSeals, system, first, after); err != nil {
+		return err
+	}
 	if others > 0 {
 		_, err = tx.ExecContext(ctx, removeExchanges, system, first, after)
-	} else {
-		partition := fmt.Sprintf("atis.exchange_record_%04d_%02d", m.Year, m.Month)
-		if _, err = tx.ExecContext(ctx, `ALTER TABLE atis.exchange_record DETACH PARTITION `+partition); err == nil {
-			_, err = tx.ExecContext(ctx, `DROP TABLE `+partition)
-		}
+		return err
 	}
-	if err == nil {
-		_, err = tx.ExecContext(ctx, removeSeals, system, first, after)
+	if _, err := tx.ExecContext(ctx, `ALTER TABLE atis.exchange_record DETACH PARTITION `+partition); err != nil {
+		return err
 	}
+	_, err = tx.ExecContext(ctx, `DROP TABLE `+partition)
 	return err
 }

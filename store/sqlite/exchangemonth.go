@@ -93,6 +93,9 @@ func (s *Store) RemovedExchanges(ctx context.Context, system string) (map[exchan
 	return removed, nil
 }
 
+// MayRemoveExchanges is for exchangelog.MonthTables: who can write the file may.
+func (s *Store) MayRemoveExchanges(context.Context) error { return nil }
+
 // RemoveExchanges is for exchangelog.MonthTables. Others write between its transactions.
 func (s *Store) RemoveExchanges(ctx context.Context, system string, m exchangelog.Month, manifest []byte, records int64) error {
 	doing := fmt.Sprintf("remove %s %s", system, m)
