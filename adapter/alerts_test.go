@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"ametlikudteadaanded.ee/adapter/simulator"
 )
@@ -81,4 +82,84 @@ func operationsPages(t *testing.T) string {
 		all.Write(text)
 	}
 	return all.String()
+}
+
+// alert is a rule of alerts.yaml.
+type alert struct {
+	Name        string `yaml:"alert"`
+	Expr        string
+	Labels      struct{ Severity string }
+	Annotations struct{ Summary, Do string }
+}
+
+// alertsByName are the rules of alerts.yaml.
+func alertsByName(t *testing.T) map[string]alert {
+	t.Helper()
+	var file struct{ Groups []struct{ Rules []alert } }
+	readYAML(t, "../deploy/prometheus/alerts.yaml", &file)
+	alerts := map[string]alert{}
+	for _, group := range file.Groups {
+		for _, a := range group.Rules {
+			require.NotContains(t, alerts, a.Name)
+			alerts[a.Name] = a
+		}
+	}
+	require.NotEmpty(t, alerts)
+	return alerts
+}
+
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(text, into))
+}
+
+var alertRow = regexp.MustCompile("(?m)^\\| `(Adapter[A-Za-z]+)` \\| (page|ticket) \\| [^|]+ \\| [^|]+ \\|$")
+
+// Whoever is called finds the alert by its name, and what to do; no row speaks of an alert that there is not.
+func TestAlertsStandInOperations(t *testing.T) {
+	text, err := os.ReadFile("../docs/operations.md")
+	require.NoError(t, err)
+	alerts := alertsByName(t)
+	described := map[string]bool{}
+	for _, row := range alertRow.FindAllStringSubmatch(string(text), -1) {
+		name, severity := row[1], row[2]
+		require.Contains(t, alerts, name, "docs/operations.md describes an alert that there is not")
+		require.Equal(t, alerts[name].Labels.Severity, severity, name)
+		require.False(t, described[name], "%s is described twice", name)
+		described[name] = true
+	}
+	for name, a := range alerts {
+		require.True(t, described[name], "docs/operations.md has no row for %s", name)
+		require.NotEmpty(t, a.Annotations.Summary, name)
+		require.NotEmpty(t, a.Annotations.Do, "%s does not say what to do", name)
+	}
+}
+
+// Each rule has a series that fires it and one that does not, as promtool runs them in .ci/run.
+func TestAlertsAreTested(t *testing.T) {
+	var file struct {
+		Tests []struct {
+			Cases []struct {
+				Alert    string `yaml:"alertname"`
+				Expected []any  `yaml:"exp_alerts"`
+			} `yaml:"alert_rule_test"`
+		}
+	}
+	readYAML(t, "../deploy/prometheus/alerts_test.yaml", &file)
+	fires, quiet := map[string]bool{}, map[string]bool{}
+	for _, test := range file.Tests {
+		for _, c := range test.Cases {
+			if len(c.Expected) > 0 {
+				fires[c.Alert] = true
+			} else {
+				quiet[c.Alert] = true
+			}
+		}
+	}
+	for name := range alertsByName(t) {
+		require.True(t, fires[name], "no test fires %s", name)
+		require.True(t, quiet[name], "no test keeps %s quiet", name)
+	}
 }
