@@ -157,15 +157,17 @@ func contractVersions(s Settings) map[string]string {
 	return map[string]string{"cpgOrderNotify": s.EMTA.Version, "internal API": "v1"}
 }
 
+const databaseAway = "the database does not answer: look at it, at its disk and at the network to it (store); the adapter goes on by itself once it is back"
+
 // databaseStatus is the database and what waits in it.
 func (p *Program) databaseStatus(ctx context.Context, r *statusReport) {
 	if reason := p.ready.reason(); reason != "" {
-		r.add("readiness", check{Status: statusFail, Output: reason})
+		r.add("readiness", check{Status: statusFail, Output: reason + "; it goes on by itself once this is mended"})
 		return
 	}
 	figures, err := p.store.Figures(ctx, r.now)
 	if err != nil {
-		r.add("database", check{Status: statusFail, Output: "the database does not answer"})
+		r.add("database", check{Status: statusFail, Output: databaseAway})
 		return
 	}
 	r.add("database", check{Status: statusPass})
@@ -190,7 +192,7 @@ func (p *Program) databaseStatus(ctx context.Context, r *statusReport) {
 	if p.webhook != nil {
 		backlog, oldest, err := p.store.Backlog(ctx)
 		if err != nil {
-			r.add("events:undelivered", check{Status: statusFail, Output: "the database does not answer"})
+			r.add("events:undelivered", check{Status: statusFail, Output: databaseAway})
 			return
 		}
 		r.count("events:undelivered", backlog, "events", late(r.now, oldest, "the core's webhook refuses or is away"))
