@@ -183,6 +183,9 @@ func known(ctx context.Context, tx *transaction, emtaOrderID string) (order.Know
 	if err := tx.run(ctx, b); err != nil {
 		return order.Known{}, err
 	}
+	if len(orders) == 0 && len(counted) == 0 {
+		return order.Known{}, errMoved // an order got the id between the two statements
+	}
 	if len(orders) > 0 {
 		k.Order = &orders[0]
 	}

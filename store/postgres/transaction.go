@@ -44,6 +44,10 @@ type uncommitted struct{ error }
 
 func (u uncommitted) Unwrap() error { return u.error }
 
+// errMoved ends a transaction whose statements saw the moments before and after another's commit. It is tried again, from the first
+// statement: locks are taken in their order.
+var errMoved = errors.New("what is read was changed meanwhile")
+
 // transact runs work in one transaction, and again if the server undid it to end a deadlock. When it returns nil work
 // has committed. The error of work is returned as it is.
 func (s *Store) transact(ctx context.Context, work func(ctx context.Context, tx *transaction) error) error {
@@ -138,7 +142,7 @@ func repeatable(err error) bool {
 	}
 	var lost uncommitted
 	c := code(err)
-	return c == serializationFailure || c == deadlockDetected || errors.As(err, &lost) || pgconn.SafeToRetry(err)
+	return c == serializationFailure || c == deadlockDetected || errors.Is(err, errMoved) || errors.As(err, &lost) || pgconn.SafeToRetry(err)
 }
 
 // code is the SQLSTATE of err, "" if it is not the server's.

@@ -108,7 +108,6 @@ const counts = `SELECT
 		AND NOT EXISTS (SELECT 1 FROM maksemooduli_tellimused t WHERE t.tellimuse_id = n.tellimuse_id))`
 
 // known counts nothing where an order has the id: then nobody needs to know, and there may be thousands.
-
 func known(ctx context.Context, tx transaction, emtaOrderID string) (order.Known, error) {
 	var k order.Known
 	o, err := findOrderByEMTA(ctx, tx, emtaOrderID)
