@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -108,11 +109,14 @@ func (p *passing) operation() string {
 		return "webhook"
 	case p.direction == outward, code == "cpgOrderNotify":
 		return cmp.Or(code, "other")
-	case code == "" && p.known.Route != "":
+	case code == "" && p.known.Route != "" && slices.Contains(methods, p.method):
 		return p.method + " " + p.known.Route
 	}
 	return "other" // whatever a caller may have written
 }
+
+// methods are those that stand in labels: HTTP lets a caller make up its own.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 
 // receive begins an exchange in which we are called. The core's trace goes on here; nobody else's does, since anybody could write
 // the header.

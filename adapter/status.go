@@ -144,7 +144,7 @@ func (p *Program) status(ctx context.Context) status {
 	b := thisBuild()
 	r := &statusReport{now: p.now().UTC(), status: status{
 		Status: statusPass, Description: "X-Road adapter of Ametlikud Teadaanded", ReleaseID: b.Version, Commit: b.Commit,
-		Started: p.started.UTC().Format(time.RFC3339), Contracts: contractVersions(p.settings), Checks: map[string][]check{},
+		Started: p.started.UTC().Format(time.RFC3339), Contracts: p.contracts(), Checks: map[string][]check{},
 	}}
 	for _, source := range append([]statusSource{p.databaseStatus}, p.sources...) {
 		source(ctx, r)
@@ -152,9 +152,10 @@ func (p *Program) status(ctx context.Context) status {
 	return r.status
 }
 
-// contractVersions are the contracts served.
-func contractVersions(s Settings) map[string]string {
-	return map[string]string{"cpgOrderNotify": s.EMTA.Version, "internal API": "v1"}
+// contracts are what is served, and its version.
+func (p *Program) contracts() map[string]string {
+	notify := p.orders.Operation()
+	return map[string]string{notify.ServiceCode: notify.ServiceVersion, "paasuke": "v1", "internal API": "v1"}
 }
 
 const databaseAway = "the database does not answer: look at it, at its disk and at the network to it (store); the adapter goes on by itself once it is back"

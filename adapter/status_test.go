@@ -27,7 +27,7 @@ func statusOf(t testing.TB, program *Program, accept string) (*http.Response, []
 
 // NA-104: the same for programs and for people.
 func TestStatus(t *testing.T) {
-	program, _ := running(t, simulator.Options{}, nil)
+	program, _ := running(t, simulator.Options{}, func(s *Settings) { s.EMTA.Version = "v2" }) // of what we call
 	for _, accept := range []string{"", "*/*", "application/health+json", "application/json, text/html"} {
 		answer, body := statusOf(t, program, accept)
 		require.Equal(t, http.StatusOK, answer.StatusCode)
@@ -36,7 +36,7 @@ func TestStatus(t *testing.T) {
 		require.NoError(t, json.Unmarshal(body, &s), "%s", body)
 		require.Equal(t, statusPass, s.Status, "%s", body)
 		require.Equal(t, statusPass, s.Checks["database"][0].Status)
-		require.Equal(t, "v1", s.Contracts["cpgOrderNotify"])
+		require.Equal(t, map[string]string{"cpgOrderNotify": "v1", "paasuke": "v1", "internal API": "v1"}, s.Contracts)
 		require.NotEmpty(t, s.Started)
 	}
 	answer, body := statusOf(t, program, "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
