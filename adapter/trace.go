@@ -35,7 +35,7 @@ func newTracer(ctx context.Context, s Trace) (tracer trace.Tracer, stop func(con
 	return provider.Tracer("ametlikudteadaanded.ee/adapter"), provider.Shutdown, nil
 }
 
-// tracedStore notes with each event of an order the trace that it happened in.
+// tracedStore notes with each event of the payment module the trace that it happened in.
 type tracedStore struct{ store.Store }
 
 // Start is order.Store's.
@@ -50,6 +50,14 @@ func (s tracedStore) Start(ctx context.Context, announcementID int64, lease orde
 func (s tracedStore) Change(ctx context.Context, id int64, token string, decide func(order.View) (order.Change, error)) (order.Order, error) {
 	return s.Store.Change(ctx, id, token, func(v order.View) (order.Change, error) {
 		c, err := decide(v)
+		return noted(ctx, c), err
+	})
+}
+
+// Notified is order.Store's.
+func (s tracedStore) Notified(ctx context.Context, emtaOrderID string, decide func(order.Known) (order.Change, error)) error {
+	return s.Store.Notified(ctx, emtaOrderID, func(k order.Known) (order.Change, error) {
+		c, err := decide(k)
 		return noted(ctx, c), err
 	})
 }

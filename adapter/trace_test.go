@@ -11,11 +11,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/propagation"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	spans "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"ametlikudteadaanded.ee/adapter/event"
+	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/simulator"
+	"ametlikudteadaanded.ee/adapter/store"
 )
 
 // gatherer is a collector of traces.
@@ -103,4 +107,45 @@ func TestTrace(t *testing.T) {
 	}
 	require.NotEmpty(t, attributes["xroad.id"])
 	require.Equal(t, outcomeOK, attributes["adapter.outcome"])
+}
+
+// Whatever writes an event of the payment module notes the trace that it happened in.
+func TestTracedStore(t *testing.T) {
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	inner, err := store.Open(t.Context(), "sqlite::memory:")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, inner.Close()) })
+	_, err = inner.Migrate(t.Context())
+	require.NoError(t, err)
+	ctx := propagation.TraceContext{}.Extract(t.Context(), propagation.MapCarrier{"traceparent": parent})
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	lease := order.Lease{Token: "a", Until: now.Add(time.Minute)}
+	change := func(id string) (order.Change, error) {
+		return order.Change{Events: []event.Event{{ID: id, Type: "t", Subject: "order/1", Time: now, Data: []byte(`{}`)}}}, nil
+	}
+
+	s := tracedStore{inner}
+	o, err := s.Start(ctx, 5, lease, func([]order.Order) (order.Change, error) {
+		c, err := change("start")
+		c.New = &order.Order{AnnouncementID: 5, State: order.Creating}
+		return c, err
+	})
+	require.NoError(t, err)
+	_, err = s.Change(ctx, o.ID, "", func(order.View) (order.Change, error) { return change("change") })
+	require.NoError(t, err)
+	require.NoError(t, s.Notified(ctx, "emta-1", func(order.Known) (order.Change, error) {
+		c, err := change("notified")
+		c.Notifications = []order.Notification{{EMTAOrderID: "emta-1", NotifiedAt: now, NextCheck: now}}
+		return c, err
+	}))
+	n, err := s.OpenNotification(ctx, "emta-1")
+	require.NoError(t, err)
+	require.NoError(t, s.ChangeNotification(ctx, n.ID, "", func(order.Notification) (order.Change, error) { return change("changed") }))
+
+	events, err := s.Events(ctx, 0, 10)
+	require.NoError(t, err)
+	require.Len(t, events, 4)
+	for _, e := range events {
+		require.Equal(t, parent, e.TraceParent, e.ID)
+	}
 }
