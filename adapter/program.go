@@ -69,12 +69,12 @@ type Watch struct {
 	Webhook  http.RoundTripper                         // replaces the webhook's transport; nil: its own
 }
 
-// server is one listener. base is the context of its requests, which ends when the server stops, so that a
-// request that waits (the event feed's) does not keep it up.
+// server is one listener.
 type server struct {
 	name     string
 	http     http.Server
 	listener net.Listener
+	giveUp   context.CancelFunc // ends the contexts of its requests
 }
 
 // Limits of the listeners. A security server sends one request of some kilobytes at a time; the sender that
@@ -86,6 +86,7 @@ const (
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
 	stopTimeout       = 20 * time.Second // for what is in hand when the program stops
+	giveUpTimeout     = 15 * time.Second // of it; whoever is not done then is given up, and still answered
 )
 
 // senderTimes are how long the listeners wait for whoever sends; tests shorten them.
@@ -196,7 +197,9 @@ func (p *Program) handle(watch Watch) error {
 	if err != nil {
 		return err
 	}
-	core, err := p.coreHandler(gate)
+	stopping, stop := context.WithCancel(context.Background())
+	p.server("core").http.RegisterOnShutdown(stop)
+	core, err := p.coreHandler(stopping, gate)
 	if err != nil {
 		return err
 	}
@@ -226,9 +229,12 @@ func (p *Program) handle(watch Watch) error {
 	return nil
 }
 
-// coreHandler is the internal API with its description.
-func (p *Program) coreHandler(gate *gate) (http.Handler, error) {
-	routes := append(p.orders.Routes(), event.NewFeed(p.store, event.FeedOptions{})...)
+// coreHandler is the internal API with its description. Who waits for news is answered when stopping ends.
+func (p *Program) coreHandler(stopping context.Context, gate *gate) (http.Handler, error) {
+	routes := p.orders.Routes()
+	for _, route := range event.NewFeed(p.store, event.FeedOptions{}) {
+		routes = append(routes, endingWith(stopping, route))
+	}
 	routes = append(routes, p.mandates.Routes()...)
 	routes = append(routes, p.running.Routes()...)
 	for i, route := range routes {
@@ -247,6 +253,19 @@ func (p *Program) coreHandler(gate *gate) (http.Handler, error) {
 			api.ServeHTTP(w, r)
 		}
 	}), nil
+}
+
+// endingWith is r whose requests end with ctx as well. Others are finished when the program stops; a request that waits for
+// what may come would keep it up.
+func endingWith(ctx context.Context, r rest.Route) rest.Route {
+	serve := r.Serve
+	r.Serve = func(request *http.Request) (rest.Answer, error) {
+		either, cancel := context.WithCancel(request.Context())
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		return serve(request.WithContext(either))
+	}
+	return r
 }
 
 // sender calls through our security server.
@@ -327,23 +346,30 @@ func (p *Program) listen(name, address string) error {
 	if p.settings.tls()["listen.tls."+name].Cert != "" {
 		listener = tls.NewListener(listener, p.live.listener("listen.tls."+name))
 	}
-	base, end := context.WithCancel(context.Background())
-	l := &server{name: name, listener: listener, http: http.Server{
+	base, giveUp := context.WithCancel(context.Background())
+	l := &server{name: name, listener: listener, giveUp: giveUp, http: http.Server{
 		ReadHeaderTimeout: p.senders.header, ReadTimeout: p.senders.whole, IdleTimeout: p.senders.idle, MaxHeaderBytes: maxHeaderBytes,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(p.log.With("component", name).Handler(), slog.LevelWarn),
 	}}
-	l.http.RegisterOnShutdown(end)
 	p.servers = append(p.servers, l)
+	return nil
+}
+
+// server is the listener of a name (xroad, core, ops), nil if there is none.
+func (p *Program) server(name string) *server {
+	for _, l := range p.servers {
+		if l.name == name {
+			return l
+		}
+	}
 	return nil
 }
 
 // Address is where a listener (xroad, core, ops) listens, host:port.
 func (p *Program) Address(name string) string {
-	for _, l := range p.servers {
-		if l.name == name {
-			return l.listener.Addr().String()
-		}
+	if l := p.server(name); l != nil {
+		return l.listener.Addr().String()
 	}
 	return ""
 }
@@ -393,6 +419,12 @@ func (p *Program) Stop() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
+	late := time.AfterFunc(giveUpTimeout, func() {
+		for _, l := range p.servers {
+			l.giveUp()
+		}
+	})
+	defer late.Stop()
 	var errs []error
 	for _, l := range p.servers {
 		if err := l.http.Shutdown(ctx); err != nil {

@@ -8,11 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"ametlikudteadaanded.ee/adapter/order"
 	"ametlikudteadaanded.ee/adapter/simulator"
 	"ametlikudteadaanded.ee/adapter/soap"
 	"ametlikudteadaanded.ee/adapter/xroadhdr"
@@ -20,6 +23,14 @@ import (
 
 // running starts the program and the simulators on loopback, wired to each other, and ends both with the test.
 func running(t testing.TB, o simulator.Options, change func(*Settings)) (*Program, *simulator.World) {
+	t.Helper()
+	program, world := wired(t, o, change)
+	t.Cleanup(func() { require.NoError(t, program.Stop()) })
+	return program, world
+}
+
+// wired is the same with a program that the test stops.
+func wired(t testing.TB, o simulator.Options, change func(*Settings)) (*Program, *simulator.World) {
 	t.Helper()
 	world, err := simulator.Start(t.Context(), o)
 	require.NoError(t, err)
@@ -31,7 +42,6 @@ func running(t testing.TB, o simulator.Options, change func(*Settings)) (*Progra
 	require.NoError(t, s.check())
 	program, err := Start(t.Context(), s, slog.New(slog.DiscardHandler), Watch{})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, program.Stop()) })
 	token, err := tokenIn(s.Core.TokenFile)
 	require.NoError(t, err)
 	world.Attach(simulator.AdapterAddresses{EMTA: "http://" + program.Address("xroad") + emtaPath, Core: "http://" + program.Address("core"), Token: token,
@@ -172,6 +182,28 @@ func TestStartRefusesAForgetfulDatabase(t *testing.T) {
 	s.Core.TokenFile, s.Log.Dir = filepath.Join(t.TempDir(), "adapter.token"), t.TempDir()
 	_, err := Start(t.Context(), s, slog.New(slog.DiscardHandler), Watch{})
 	require.ErrorContains(t, err, "a memory database keeps nothing")
+}
+
+// A program that stops finishes what the core asked for: here an order is cancelled, and another one made instead.
+func TestStopFinishesWhatIsInHand(t *testing.T) {
+	program, world := wired(t, simulator.Options{}, nil)
+	ask := (&demo{}).ask()
+	first, _, err := world.Core.StartPayment(t.Context(), ask)
+	require.NoError(t, err)
+	require.NoError(t, world.Misbehave(simulator.OperationCancel, simulator.Mischief{DelayAfter: time.Second}))
+	var asking sync.WaitGroup
+	var second simulator.CoreOrder
+	var startErr error
+	ask.Amount = "31.00"
+	asking.Go(func() { second, _, startErr = world.Core.StartPayment(t.Context(), ask) })
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(world.EMTA.Calls(), func(c simulator.Call) bool { return c.Operation == simulator.OperationCancel })
+	}, 10*time.Second, 2*time.Millisecond)
+	require.NoError(t, program.Stop())
+	asking.Wait()
+	require.NoError(t, startErr)
+	require.NotEqual(t, first.ID, second.ID)
+	require.Equal(t, string(order.Created), second.State)
 }
 
 // Without settings a payment is refused in words, and a notification of an order that is not known is answered.
