@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"ametlikudteadaanded.ee/adapter/openapi"
@@ -58,6 +59,8 @@ func TestInternalAPIAsDescribed(t *testing.T) {
 	require.Contains(t, get("/api/v1/orders/99"), string(order.NotFound))
 	require.Contains(t, call("PATCH", "/api/v1/settings", `{"log": {"level": "debug"}}`), `"level":"debug"`)
 	require.Contains(t, get("/api/v1/settings"), `"version":1`)
+	require.Contains(t, get("/api/v1/exchanges?order=1&limit=2"), `"next"`)
+	require.Contains(t, get("/api/v1/exchanges/"+uuid.NewString()), `"not-found"`)
 
 	require.Contains(t, call("POST", "/api/v1/mandates", `{"representee":{"code":"EE10391131","name":"Väikefirma OÜ"},
 		"delegate":{"code":"EE50001029996","firstName":"Jüri","surname":"Juurikas"},"role":"ESINDAJA"}`), `"state":"active"`)

@@ -47,7 +47,10 @@ func (c *logShow) show(ctx context.Context, s Settings, tables exchangelog.Month
 	if err != nil {
 		return err
 	}
-	q := exchangelog.Query{Systems: logNames(c.System), ID: c.ID, Text: c.Order, Limit: c.Limit}
+	q := exchangelog.Query{Systems: logNames(c.System), ID: c.ID, Limit: c.Limit}
+	if c.Order != "" {
+		q.Texts = []string{c.Order}
+	}
 	if q.From, err = momentOf("--from", c.From); err != nil {
 		return err
 	}

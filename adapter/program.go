@@ -237,6 +237,7 @@ func (p *Program) coreHandler(stopping context.Context, gate *gate) (http.Handle
 	}
 	routes = append(routes, p.mandates.Routes()...)
 	routes = append(routes, p.running.Routes()...)
+	routes = append(routes, p.exchangeRoutes()...)
 	for i, route := range routes {
 		routes[i] = gate.route(route)
 	}

@@ -45,6 +45,9 @@ type Record struct {
 // Stream is the stream that the record belongs to.
 func (r *Record) Stream() Stream { return Stream{r.System, r.Replica, r.Part} }
 
+// Place is where the record stands among those of all streams.
+func (r *Record) Place() TablePlace { return TablePlace{r.Time, r.Stream(), r.Seq} }
+
 // timeFormat has milliseconds and always a numeric offset, which tells the two hours apart that the clock passes twice in October.
 const timeFormat = "2006-01-02T15:04:05.000-07:00"
 

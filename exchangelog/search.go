@@ -12,12 +12,13 @@ import (
 
 // Query says which exchanges are looked for; all that is given must hold. What is not given holds.
 type Query struct {
-	Systems []string  // at least one
-	ID      string    // the request id, or X-Road's
-	Text    string    // stands in a body, as it can be read
-	From    time.Time // when a message passed
-	To      time.Time // before this
-	Limit   int       // of exchanges: the earliest
+	Systems []string   // at least one
+	ID      string     // the request id, or X-Road's
+	Texts   []string   // one of them stands in a body, as it can be read
+	From    time.Time  // when a message passed
+	To      time.Time  // before this
+	After   TablePlace // records after this place, where the page before ended; the zero value is the beginning
+	Limit   int        // of exchanges: the earliest
 }
 
 // Place is a source under the name that a reader is told.
@@ -139,11 +140,13 @@ func (f *finder) wanted(r *Record) bool {
 		return false
 	case !q.From.IsZero() && r.Time.Before(q.From), !q.To.IsZero() && !r.Time.Before(q.To):
 		return false
-	case q.Text == "":
+	case !q.After.Time.IsZero() && r.Place().Compare(q.After) <= 0:
+		return false
+	case len(q.Texts) == 0:
 		return true
 	}
 	body, err := f.read(r)
-	return err == nil && bytes.Contains(body, []byte(q.Text))
+	return err == nil && slices.ContainsFunc(q.Texts, func(text string) bool { return bytes.Contains(body, []byte(text)) })
 }
 
 // bound lets the latest exchange go when there are too many.

@@ -1,6 +1,7 @@
 package exchangelog
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -63,6 +64,12 @@ type TablePlace struct {
 	Time   time.Time
 	Stream Stream
 	Seq    int64
+}
+
+// Compare orders places as Exchanges does.
+func (p TablePlace) Compare(other TablePlace) int {
+	return cmp.Or(p.Time.Compare(other.Time), cmp.Compare(p.Stream.System, other.Stream.System), cmp.Compare(p.Stream.Replica, other.Stream.Replica),
+		cmp.Compare(p.Stream.Part, other.Stream.Part), cmp.Compare(p.Seq, other.Seq))
 }
 
 // Cursor is the place as text; ParseTablePlace reads it.
