@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -8,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"ametlikudteadaanded.ee/adapter/openapi"
@@ -59,8 +59,12 @@ func TestInternalAPIAsDescribed(t *testing.T) {
 	require.Contains(t, get("/api/v1/orders/99"), string(order.NotFound))
 	require.Contains(t, call("PATCH", "/api/v1/settings", `{"log": {"level": "debug"}}`), `"level":"debug"`)
 	require.Contains(t, get("/api/v1/settings"), `"version":1`)
-	require.Contains(t, get("/api/v1/exchanges?order=1&limit=2"), `"next"`)
-	require.Contains(t, get("/api/v1/exchanges/"+uuid.NewString()), `"not-found"`)
+	listed := get("/api/v1/exchanges?order=1&limit=2")
+	require.Contains(t, listed, `"next"`)
+	var page coreExchanges
+	require.NoError(t, json.Unmarshal([]byte(listed), &page))
+	require.Contains(t, get("/api/v1/exchanges/"+page.Items[0].RequestID), "Envelope")
+	require.Contains(t, get("/api/v1/exchanges/nobodys"), `"not-found"`)
 
 	require.Contains(t, call("POST", "/api/v1/mandates", `{"representee":{"code":"EE10391131","name":"Väikefirma OÜ"},
 		"delegate":{"code":"EE50001029996","firstName":"Jüri","surname":"Juurikas"},"role":"ESINDAJA"}`), `"state":"active"`)
