@@ -116,3 +116,30 @@ func TestSameAddedAtOnce(t *testing.T) {
 		require.Len(t, w.listed(t), 1)
 	})
 }
+
+// One request that comes 20 times at once is done once, and each time answered as it was the first time (Pääsuke §5).
+func TestSameRequestAtOnce(t *testing.T) {
+	worlds(t, func(t *testing.T, w *world) {
+		actor, authorizations := board(firm)
+		top := w.add(t, juri, nil)
+		_, err := w.pass(t, top, kati, mandate.Period{})
+		require.NoError(t, err)
+		before := len(w.events(t))
+		a, r := w.fresh(actor)
+		const times = 20
+		answers, errs := make([][]mandate.Deleted, times), make([]error, times)
+		var wait sync.WaitGroup
+		for i := range times {
+			wait.Go(func() {
+				answers[i], errs[i] = w.m.End(t.Context(), a, r, mandate.EndAsk{Place: place(top), How: mandate.Withdrawn, Authorizations: authorizations})
+			})
+		}
+		wait.Wait()
+		for i := range times {
+			require.NoError(t, errs[i])
+			require.Len(t, answers[i], 1)
+			require.Equal(t, answers[0], answers[i])
+		}
+		require.Equal(t, []string{fmt.Sprint("ended ", top.ID), fmt.Sprint("ended ", top.ID+1)}, w.events(t)[before:])
+	})
+}

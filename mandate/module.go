@@ -116,6 +116,18 @@ func (m *Module) change(ctx context.Context, a Actor, r Request, s Scope, decide
 	return written, answer, nil
 }
 
+// ask is change for a request of Pääsuke's. Who may change nothing at all is told so before anything of what is there; of
+// the user's mandates of the party that he represents the view shows those that may give him a right.
+func (m *Module) ask(ctx context.Context, a Actor, r Request, s Scope, decide func(v View) (Change, outcome, error)) ([]Mandate, outcome, error) {
+	if err := a.mayChange(); err != nil {
+		return nil, outcome{}, err
+	}
+	if s.User, s.Party = a.User, a.party(); s.User == s.Party {
+		s.User, s.Party = "", "" // of himself he needs nothing
+	}
+	return m.change(ctx, a, r, s, decide)
+}
+
 // tell is a happening to a mandate as the core hears it.
 func (m *Module) tell(kind string, about Mandate) (event.Event, error) {
 	now := m.now()
@@ -148,20 +160,16 @@ func (p Place) names(m *Mandate) bool {
 	return m != nil && p.MandateID == m.ID && p.RepresenteeID == m.Representee.ID && p.DelegateID == m.Delegate.ID
 }
 
-// actedBy has the scope show what the user holds of the party that he represents; of himself he needs nothing.
-func (s Scope) actedBy(a Actor) Scope {
-	s.User, s.Party = a.User, a.party()
-	if s.User == s.Party {
-		s.User, s.Party = "", ""
-	}
-	return s
+// at reports whether found is a mandate that Pääsuke is shown under the place: other roles of the core's are not there for it.
+func (m *Module) at(p Place, found *Mandate) bool {
+	return p.names(found) && m.settings.has(found.Role)
 }
 
 // Add adds a mandate (addMandate, AT-PAASUKE-012). The request's identifiers are those of the path. It returns the mandate as
 // written, the zero one for a repeat. The error is an *Error Invalid, Forbidden or Reused, or a failure of ours.
 func (m *Module) Add(ctx context.Context, a Actor, r Request, ask Ask) (Mandate, error) {
-	s := Scope{Representee: ask.Representee.Identifier, Delegate: ask.Delegate.Identifier}.actedBy(a)
-	written, _, err := m.change(ctx, a, r, s, func(v View) (Change, outcome, error) {
+	s := Scope{Representee: ask.Representee.Identifier, Delegate: ask.Delegate.Identifier}
+	written, _, err := m.ask(ctx, a, r, s, func(v View) (Change, outcome, error) {
 		d := m.decision(a, string(a.User))
 		if err := d.may(v, ask.Authorizations, ask.Representee.Identifier); err != nil {
 			return Change{}, outcome{}, err
@@ -175,9 +183,9 @@ func (m *Module) Add(ctx context.Context, a Actor, r Request, ask Ask) (Mandate,
 // PassOn passes a mandate on (addSubDelegate). It returns the new mandate as written, the zero one for a repeat. The error is an
 // *Error Invalid, Forbidden or Reused, or a failure of ours; a mandate that is not there is Invalid.
 func (m *Module) PassOn(ctx context.Context, a Actor, r Request, ask PassOnAsk) (Mandate, error) {
-	s := Scope{MandateID: ask.Place.MandateID, Delegate: ask.SubDelegate.Identifier}.actedBy(a)
-	written, _, err := m.change(ctx, a, r, s, func(v View) (Change, outcome, error) {
-		if !ask.Place.names(v.Mandate) {
+	s := Scope{MandateID: ask.Place.MandateID, Delegate: ask.SubDelegate.Identifier}
+	written, _, err := m.ask(ctx, a, r, s, func(v View) (Change, outcome, error) {
+		if !m.at(ask.Place, v.Mandate) {
 			return Change{}, outcome{}, invalid(FieldMandate, RuleUnknownMandate)
 		}
 		d := m.decision(a, string(a.User))
@@ -201,9 +209,8 @@ type EndAsk struct {
 // End ends a mandate with all that was passed on from it, at any depth, and returns those, by key. The error is an *Error
 // NotFound, IsEnded, Forbidden, Invalid or Reused, or a failure of ours.
 func (m *Module) End(ctx context.Context, a Actor, r Request, ask EndAsk) ([]Deleted, error) {
-	s := Scope{MandateID: ask.Place.MandateID}.actedBy(a)
-	_, out, err := m.change(ctx, a, r, s, func(v View) (Change, outcome, error) {
-		if !ask.Place.names(v.Mandate) {
+	_, out, err := m.ask(ctx, a, r, Scope{MandateID: ask.Place.MandateID}, func(v View) (Change, outcome, error) {
+		if !m.at(ask.Place, v.Mandate) {
 			return Change{}, outcome{}, &Error{Code: NotFound}
 		}
 		d, root := m.decision(a, string(a.User)), *v.Mandate

@@ -73,9 +73,8 @@ func (q Query) ours(s Settings) bool {
 // shownOf are the mandates that Pääsuke is to see: not ended, of a role that it knows, between people whom it can name.
 func (d decision) shownOf(mandates []Mandate, q Query) []Mandate {
 	return slices.DeleteFunc(mandates, func(m Mandate) bool {
-		_, known := d.settings.role(d.settings.WholeRole(m.Role))
 		byOther := q.SubDelegatedBy != "" && (m.SubDelegator == nil || m.SubDelegator.Identifier != q.SubDelegatedBy)
-		return m.State(d.today) == Ended || !known || byOther || !named(m.Representee.Identifier) || !named(m.Delegate.Identifier)
+		return m.State(d.today) == Ended || !d.settings.has(m.Role) || byOther || !named(m.Representee.Identifier) || !named(m.Delegate.Identifier)
 	})
 }
 

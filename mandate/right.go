@@ -2,16 +2,23 @@ package mandate
 
 import "slices"
 
-// may says whether whoever asks may change a mandate in which one of parties has a say (Pääsuke §5, "who may"); nil: yes.
+// mayChange says whether whoever asks may change mandates at all (Pääsuke §§2, 5); nil: yes.
+func (a Actor) mayChange() error {
+	switch {
+	case a.User == "":
+		return forbidden(FieldUser, RuleNoUser)
+	case !a.User.Natural():
+		return forbidden(FieldUser, RuleForeignUser)
+	}
+	return nil
+}
+
+// may says whether a user, who may change mandates at all, may change one in which one of parties has a say (Pääsuke §5, "who may"); nil: yes.
 // Rights depend on the header: the represented party must be one of parties, and the user must be that party, or be shown
 // to act for it by an authorization from the configured list or a managing mandate.
 func (d decision) may(v View, authorizations []Authorization, parties ...Identifier) error {
 	user, party := d.actor.User, d.actor.party()
 	switch {
-	case user == "":
-		return forbidden(FieldUser, RuleNoUser)
-	case !user.Natural():
-		return forbidden(FieldUser, RuleForeignUser)
 	case !slices.Contains(parties, party):
 		return forbidden(FieldParty, RuleParty)
 	case user == party, d.manages(v.Held):

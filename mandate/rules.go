@@ -322,7 +322,7 @@ func (d decision) changedThrough(v View, through Date) (Change, error) {
 func (d decision) change(c *Change, m Mandate, through Date) {
 	detail := "through " + string(m.Period.Through) + " → " + string(through)
 	m.Period.Through = through
-	m.Known = m.State(d.today)
+	m.Known, m.Ended = m.State(d.today), Ending{} // the core may have given back what had ended
 	c.Mandates = append(c.Mandates, m)
 	c.Happened = append(c.Happened, Happening{m.ID, EventChanged})
 	c.Audits = append(c.Audits, d.audit(m.ID, "change", nil, Document{}, detail))

@@ -421,6 +421,22 @@ func TestFormerManager(t *testing.T) {
 		w.core(t, fmt.Sprintf(`UPDATE atis.andmeandjad_kasutajad SET staatus_kl = 'M' WHERE id = %d`, again.ID))
 		require.Equal(t, refused, list(w, juri, firm), "the core switched it off")
 
+		// Ended long ago, given back by the core, changed on its screens, and switched off today.
+		w.at(t, "2026-03-13 12:00:00")
+		_, err = w.m.CoreEnd(t.Context(), string(mari), w.add(t, tiit, nil).ID)
+		require.NoError(t, err)
+		w.at(t, "2026-04-13 12:00:00")
+		require.Empty(t, list(w, tiit, firm))
+		found, err := w.Mandates(t.Context(), mandate.Filter{Delegate: tiit, History: true, Today: "2026-04-13"})
+		require.NoError(t, err)
+		back := fmt.Sprint(found[0].ID)
+		w.core(t, `UPDATE atis.andmeandjad_kasutajad SET staatus_kl = 'A', esindusoiguse_kehtivus_kuni = NULL WHERE id = `+back)
+		changed, err := w.m.CoreChange(t.Context(), string(mari), found[0].ID, "2026-12-31")
+		require.NoError(t, err)
+		require.Zero(t, changed.Ended)
+		w.core(t, `UPDATE atis.andmeandjad_kasutajad SET staatus_kl = 'M' WHERE id = `+back)
+		require.Equal(t, refused, list(w, tiit, firm), "the core switched off what it had switched on")
+
 		publisher := w.add(t, kati, func(a *mandate.Ask) { a.Role, a.CanSubDelegate = "AT:AVALDAJA", false })
 		waited := w.add(t, mats, func(a *mandate.Ask) { a.Period.From = "2026-05-01" })
 		for _, m := range []mandate.Mandate{publisher, waited} {
@@ -473,6 +489,37 @@ func TestWhoMayEnd(t *testing.T) {
 	wrong.DelegateID = top.Delegate.ID
 	_, err = w.m.End(t.Context(), a, r, mandate.EndAsk{Place: wrong, How: mandate.Waived})
 	require.Equal(t, "not-found", broken(err), "under the wrong parent")
+}
+
+// A background process and a person of the EU may change nothing, and are told that before anything of what is there (Pääsuke §§2, 5).
+func TestWhoAsksComesFirst(t *testing.T) {
+	w := inSQLite(t, t.TempDir())
+	ended := w.add(t, juri, nil)
+	_, err := w.withdraw(t, ended)
+	require.NoError(t, err)
+	unknown := mandate.Place{RepresenteeID: 998, DelegateID: 999, MandateID: 1000}
+	for user, want := range map[mandate.Identifier]string{"": "forbidden: user no-user", "PT12345678": "forbidden: user foreign-user", firm: "forbidden: user foreign-user"} {
+		for _, p := range []mandate.Place{unknown, place(ended)} {
+			a, r := w.fresh(mandate.Actor{User: user, RepresentedParty: firm})
+			_, err := w.m.End(t.Context(), a, r, mandate.EndAsk{Place: p, How: mandate.Withdrawn})
+			require.Equal(t, want, broken(err), user)
+			_, err = w.m.PassOn(t.Context(), a, r, mandate.PassOnAsk{Place: p, SubDelegate: natural(kati)})
+			require.Equal(t, want, broken(err), user)
+		}
+	}
+}
+
+// A role of the core's that Pääsuke is never shown is not there for it: nobody ends it by a guessed link.
+func TestRoleOfTheCoreAlone(t *testing.T) {
+	worlds(t, func(t *testing.T, w *world) {
+		m := w.add(t, juri, nil)
+		w.core(t, fmt.Sprintf(`UPDATE atis.andmeandjad_kasutajad SET role = 'HALDUR' WHERE id = %d`, m.ID))
+		_, err := w.withdraw(t, m)
+		require.Equal(t, "not-found", broken(err))
+		_, err = w.pass(t, m, kati, mandate.Period{})
+		require.Equal(t, "invalid: mandate unknown-mandate", broken(err))
+		require.Equal(t, mandate.Active, w.state(t, m.ID))
+	})
 }
 
 // AT-PAASUKE-011: all that was passed on, at any depth, ends in the same transaction and is told of, with the days on which each was

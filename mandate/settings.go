@@ -101,6 +101,12 @@ func (s Settings) role(whole string) (RoleDefinition, bool) {
 	return RoleDefinition{}, false
 }
 
+// has reports whether a role is one of ours.
+func (s Settings) has(r Role) bool {
+	_, ok := s.role(s.WholeRole(r))
+	return ok
+}
+
 // managing reports whether a role's holder manages.
 func (s Settings) managing(r Role) bool {
 	d, ok := s.role(s.WholeRole(r))

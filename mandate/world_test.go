@@ -28,6 +28,7 @@ const (
 	juri  mandate.Identifier = "EE50001029996"
 	kati  mandate.Identifier = "EE47101010033"
 	mats  mandate.Identifier = "EE38302250123"
+	tiit  mandate.Identifier = "EE39912310123"
 )
 
 // world is a module on a store, at a time that stands still until it is moved.
