@@ -109,6 +109,8 @@ func (p *passing) operation() string {
 		return "webhook"
 	case p.direction == outward, code == "cpgOrderNotify":
 		return cmp.Or(code, "other")
+	case p.system == systemPaasuke && code != "": // our own word for the operation
+		return code
 	case code == "" && p.known.Route != "" && slices.Contains(methods, p.method):
 		return p.method + " " + p.known.Route
 	}

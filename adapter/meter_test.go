@@ -34,7 +34,10 @@ func TestMeter(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, answer.Body.Close())
 	}
+	w := &wire{program: program, base: "http://" + program.Address("xroad")}
+	require.Equal(t, 200, w.ask(t, call{method: "GET", path: "/v1/nss/AT/roles"}).status)
 	shown := requireMetrics(t, program,
+		`adapter_exchanges_total{direction="in",operation="getRoles",outcome="ok",system="paasuke"} 1`,
 		`adapter_exchanges_total{direction="out",operation="cpgOrderInit",outcome="ok",system="emta"} 1`,
 		`adapter_exchanges_total{direction="in",operation="cpgOrderNotify",outcome="ok",system="emta"}`,
 		`adapter_exchanges_total{direction="in",operation="POST /api/v1/orders",outcome="ok",system="core"} 1`,
