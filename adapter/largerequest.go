@@ -44,7 +44,7 @@ func small(r *http.Request) bool {
 	if r.ContentLength >= 0 {
 		return r.ContentLength <= smallRequest
 	}
-	if r.Method != http.MethodPost {
+	if r.Method != http.MethodPost && r.Method != http.MethodPut {
 		return true // nothing reads the body of another
 	}
 	var start bytes.Buffer
