@@ -1114,3 +1114,25 @@ func TestUnknownToEMTA(t *testing.T) {
 		require.Equal(t, []string{"order.created", "order.cancelled", "order.suspicious not-found"}, w.heard("order/1"))
 	})
 }
+
+// A list of EMTA's that was waited for in vain, for longer than a reading serves others afterwards, serves those who waited for it all the
+// same: else each of them would wait as long, one after another, in a place of the background work.
+func TestSlowListServesAll(t *testing.T) {
+	inWorld(t, worldOptions{settings: func(s *order.Settings) { s.Parallel, s.Timeout = 4, 90*time.Second }}, func(t *testing.T, w *world) {
+		for i := range 4 {
+			w.wire.misbehave(opInit, simulator.Mischief{CutAfter: true, Place: simulator.AtEMTA})
+			_, _, err := w.module.Start(ctx, ask(int64(i+1), "30.00"))
+			require.Equal(t, order.OutcomeUnknown, code(t, err))
+		}
+		time.Sleep(3 * time.Minute)
+		w.wire.misbehave(opList, simulator.Mischief{DelayAfter: 2 * time.Minute, Place: simulator.AtEMTA}) // more than is waited
+		w.work()
+		require.Equal(t, 1, w.wire.count(opList))
+		time.Sleep(10 * time.Minute)
+		w.work()
+		require.Equal(t, 2, w.wire.count(opList))
+		for _, o := range w.orders() {
+			require.Equal(t, order.Created, o.State)
+		}
+	})
+}

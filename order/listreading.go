@@ -8,6 +8,7 @@ import (
 // listReading is what one reading of EMTA's list showed, as far as it got.
 type listReading struct {
 	began    time.Time // nothing was asked before
+	ended    time.Time
 	from     time.Time
 	entries  map[string]answer // by stamp, the first of each
 	complete bool
@@ -17,7 +18,8 @@ type listReading struct {
 const (
 	// listMargin widens the span of time that EMTA's list is asked for, for clocks that differ.
 	listMargin = time.Hour
-	// maxListAge is how long a reading serves other orders: what it says of those that it has is no older.
+	// maxListAge is how long after its end a reading serves other orders. However long it took, those who waited for it are
+	// served; what it says of an order may have changed meanwhile, which the order's next check shows.
 	maxListAge = time.Minute
 	// maxListSpan is how far back a reading goes for the sake of other orders. Those without outcome are given up after a day.
 	maxListSpan = 48 * time.Hour
@@ -42,7 +44,7 @@ func (m *Module) readListFrom(ctx context.Context, from time.Time) (listReading,
 	if err != nil {
 		m.log.Warn("EMTA's list not read", "error", faultText(err))
 	}
-	r.complete = complete && err == nil
+	r.ended, r.complete = m.now(), complete && err == nil
 	for _, a := range answers {
 		if _, ok := r.entries[a.stamp]; !ok {
 			r.entries[a.stamp] = a
@@ -83,5 +85,5 @@ func (m *Module) sharedList(ctx context.Context, o Order) (listReading, error) {
 
 // serves reports whether the reading answers for an order that is due.
 func (r *listReading) serves(o Order, now time.Time) bool {
-	return !r.began.Before(o.NextCheck) && !r.from.After(o.Started.Add(-listMargin)) && now.Sub(r.began) < maxListAge
+	return !r.began.Before(o.NextCheck) && !r.from.After(o.Started.Add(-listMargin)) && now.Sub(r.ended) < maxListAge
 }
