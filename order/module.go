@@ -186,9 +186,11 @@ func (m *Module) held(ctx context.Context, row leasedRow, token string, work fun
 			}
 		}
 	})
-	err := work(ctx)
-	cancel()
-	renewing.Wait()
+	err := func() error {
+		defer renewing.Wait() // also when work panics: then the lease runs out
+		defer cancel()
+		return work(ctx)
+	}()
 	if releaseErr := row.release(context.WithoutCancel(ctx), row.id, token); releaseErr != nil {
 		m.log.Warn("lease not given back", row.noun, row.id, "error", releaseErr)
 	}

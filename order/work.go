@@ -3,6 +3,8 @@ package order
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -65,10 +67,10 @@ func (m *Module) Work(ctx context.Context) (int, error) {
 }
 
 // begin offers what is to be offered, leases what is due as far as there are places, and has start run the work on each row.
-// It returns how many rows that were.
+// It returns how many rows that were. What fails keeps nothing else from being begun.
 func (m *Module) begin(ctx context.Context, start func(work func() error)) (int, error) {
 	n, err := m.offerDue(ctx)
-	if err != nil || !m.settings.configured() || m.sender == nil {
+	if !m.settings.configured() || m.sender == nil {
 		return n, err
 	}
 	kinds := []func(context.Context, func(func() error)) (int, error){m.checkDue, m.lookUpDue}
@@ -76,13 +78,11 @@ func (m *Module) begin(ctx context.Context, start func(work func() error)) (int,
 		slices.Reverse(kinds) // neither kind may keep the other from the last place for ever
 	}
 	for _, kind := range kinds {
-		more, err := kind(ctx, start)
+		more, kindErr := kind(ctx, start)
 		n += more
-		if err != nil {
-			return n, err
-		}
+		err = errors.Join(err, kindErr)
 	}
-	return n, nil
+	return n, err
 }
 
 // checkDue checks due orders, as many at a time as there are places over all replicas.
@@ -100,9 +100,15 @@ func (m *Module) checkDue(ctx context.Context, start func(work func() error)) (i
 	return len(orders), nil
 }
 
-// worked is held for background work: a row that another has now is the other's to work on.
-func (m *Module) worked(ctx context.Context, row leasedRow, token string, work func(ctx context.Context) error) error {
-	err := m.held(ctx, row, token, work)
+// worked is held for background work: a row that another has now is the other's to work on. A panic is an error, as it is in a
+// request; the row is tried again when its lease has run out, and the others are worked on.
+func (m *Module) worked(ctx context.Context, row leasedRow, token string, work func(ctx context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic at work on %s %d: %v\n%s", row.noun, row.id, p, debug.Stack())
+		}
+	}()
+	err = m.held(ctx, row, token, work)
 	if errors.Is(err, ErrLeaseLost) {
 		m.log.Warn("lease lost at work", row.noun, row.id)
 		return nil
