@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"maps"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -87,13 +88,36 @@ func (s Settings) taking(next Settings) Settings {
 			*t = *was
 		}
 	}
+	systems := s.Log.Systems
 	from := keysOf(&next)
 	for i, k := range keysOf(&s) {
 		if k.has("live") {
 			k.value.Set(from[i].value)
 		}
 	}
+	s.Log.Systems = keepingMonths(next.Log.Systems, systems)
 	return s
+}
+
+// keepingMonths is next with the months that was keeps: retention is planned at the start.
+func keepingMonths(next, was map[string]LogSystem) map[string]LogSystem {
+	kept := maps.Clone(next)
+	for name, system := range was {
+		if changed := next[name]; changed.KeepMonths != system.KeepMonths {
+			changed.KeepMonths = system.KeepMonths
+			if kept == nil {
+				kept = map[string]LogSystem{}
+			}
+			kept[name] = changed
+		}
+	}
+	for name, system := range kept {
+		if _, known := was[name]; !known {
+			system.KeepMonths = 0
+			kept[name] = system
+		}
+	}
+	return kept
 }
 
 // differing are the keys whose values differ, in the struct's order.

@@ -78,6 +78,24 @@ func TestLogLineHasItsForm(t *testing.T) {
 	require.Less(t, len(line["big"].(string)), 20<<10)
 }
 
+// An X-Road id is shown where it looks like one; a partner may write into it whatever he likes.
+func TestLogShowsIDsOnly(t *testing.T) {
+	for id, shown := range map[string]bool{
+		"4894e35d-bf0f-44a6-867a-8e51f1daa7e0": true, "EE-AT-2026-000123": true, "1": true, "at:17.03/4_2": true, "DEADBEEF-1": true, "": false,
+		"Mari-Maasikas-1": false, "Mari Maasikas 1": false, "Pärtel1": false, "maasikas1": false, "MISP2-1": false, "no-digits-at-all": false, "ab\n1": false,
+	} {
+		line := logged(t, func(log *slog.Logger) { log.Info("x", "xroadId", id) })
+		want := id
+		if !shown {
+			want = hidden
+		}
+		if id == "" {
+			want = "-"
+		}
+		require.Equal(t, want, line["xroadId"], id)
+	}
+}
+
 // Estonian time, also where the clock is set twice a year.
 func TestLogTimeIsEstonian(t *testing.T) {
 	for utc, want := range map[string]string{

@@ -41,6 +41,12 @@ func (c *logSwitch) Run(ctx context.Context) error {
 	return errors.Join(c.change(ctx, settings, s, operatorName(), os.Stdout), s.Close())
 }
 
+// commandSecurity is the security log as commands write it: rows alone.
+func commandSecurity(s store.Store) *security.Log {
+	return security.New(security.Options{Store: s, Lines: slog.New(slog.DiscardHandler), Person: newPersons("").hash, Replica: replicaName(),
+		Now: time.Now, Lost: func() {}})
+}
+
 // operatorName names who runs the command, in the audit.
 func operatorName() string {
 	if u, err := user.Current(); err == nil {
@@ -58,8 +64,7 @@ func (c *logSwitch) change(ctx context.Context, settings Settings, s store.Store
 	if err != nil {
 		return err
 	}
-	log := security.New(security.Options{Store: s, Lines: slog.New(slog.DiscardHandler), Person: newPersons("").hash, Replica: replicaName(),
-		Now: time.Now, Lost: func() {}})
+	log := commandSecurity(s)
 	running := setting.New(setting.Options{
 		Store: s, File: file, Components: func() []string { return nil }, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Apply:   func(setting.Settings, string) error { return nil },

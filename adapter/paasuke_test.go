@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"ametlikudteadaanded.ee/adapter/openapi"
 	"ametlikudteadaanded.ee/adapter/openapi/openapitest"
 	"ametlikudteadaanded.ee/adapter/rest"
+	"ametlikudteadaanded.ee/adapter/security"
 	"ametlikudteadaanded.ee/adapter/simulator"
 )
 
@@ -348,6 +350,12 @@ func TestPaasukeLogs(t *testing.T) {
 	w.must(t, "404, not-found There", call{method: "GET", path: "/v1/persons/" + juri})
 	w.must(t, "400, format delegate", call{method: "GET", path: givenBy(company) + "?delegate=" + strings.ToLower(juri)})
 	require.Equal(t, "400, duplicate X-Road-Client", attackWithBytes(t, program.Address("xroad"), get("/v1/roles", "+X-Road-Client: ee-dev/GOV/70006317/other")))
+	require.Eventually(t, func() bool { // also a row of the security log, with where it came from
+		rows, err := program.store.SecurityEvents(t.Context(), 50)
+		return err == nil && slices.ContainsFunc(rows, func(e security.Event) bool {
+			return e.Kind == security.HeaderForged && e.Address == "127.0.0.1" && e.Detail == "field: X-Road-Client" && e.RequestID != ""
+		})
+	}, patience, 10*time.Millisecond)
 	require.NoError(t, program.Stop())
 
 	lines := log.String()

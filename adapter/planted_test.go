@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,21 +26,35 @@ const (
 
 // Nothing that went through stands in the application log, not even at its most talkative (NA-94).
 func TestPlantedValuesAreNotLogged(t *testing.T) {
-	world, err := simulator.Start(t.Context(), simulator.Options{})
+	world, err := simulator.Start(t.Context(), simulator.Options{PaymentModule: simulator.EMTAOptions{Expiry: demoExpiry}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, world.Close()) }()
+	d := &demo{narrator: &narrator{out: io.Discard, now: time.Now}, world: world}
 	s := demoSettings(world, t.TempDir())
+	s.Log.SealKey = filepath.Join(t.TempDir(), "seal.pem")
+	require.NoError(t, newSealKey(s.Log.SealKey))
+	s.Log.Level = "debug"
 	s.EMTA.UserID = "EE" + plantedCode
 	require.NoError(t, s.check())
 	out := &lockedBuffer{}
-	p, err := Start(t.Context(), s, newLogger(out, slog.LevelDebug), Watch{})
+	p, err := Start(t.Context(), s, newLogger(out, slog.LevelDebug), Watch{Inbound: d.inbound, Outbound: d.outbound, Webhook: d.webhook(http.DefaultTransport)})
 	require.NoError(t, err)
+	d.program = p
 	token, err := tokenIn(s.Core.TokenFile)
 	require.NoError(t, err)
-	world.Attach(simulator.AdapterAddresses{EMTA: "http://" + p.Address("xroad") + emtaPath, Core: "http://" + p.Address("core"), Token: token})
-	d := &demo{narrator: &narrator{out: io.Discard, now: time.Now}, world: world}
-	require.NoError(t, d.paid(t.Context()))
-	require.NoError(t, d.refused(t.Context()))
+	world.Attach(simulator.AdapterAddresses{EMTA: "http://" + p.Address("xroad") + emtaPath, Core: "http://" + p.Address("core"), Token: token,
+		Mandates: "http://" + p.Address("xroad") + paasukePath})
+	if testing.Short() {
+		require.NoError(t, d.paid(t.Context()))
+		require.NoError(t, d.refused(t.Context()))
+	} else {
+		require.NoError(t, d.day(t.Context()))
+	}
+	for _, rows := range [][]paasukeRow{paasukePathRows, paasukeHTTPRows, paasukeBodyRows} {
+		for _, row := range rows {
+			attackWithBytes(t, p.Address("xroad"), strings.Replace(row.request, "X-Road-Id: hostile", "X-Road-Id: Mari-Plantedname-1", 1))
+		}
+	}
 
 	planted := plantedCode + " " + plantedEmail + " " + plantedName
 	for _, listener := range []string{"xroad", "core", "ops"} {
@@ -73,7 +88,15 @@ func TestPlantedValuesAreNotLogged(t *testing.T) {
 	log := out.String()
 	require.Greater(t, strings.Count(log, "\n"), 100)
 	require.Contains(t, log, `"log":"security"`)
-	for _, value := range []string{plantedCode, plantedEmail, "salajane", plantedName, "Plantedname", plantedToken, "planted-token", token} {
+	values := []string{plantedCode, plantedEmail, "salajane", plantedName, "Plantedname", plantedToken, "planted-token", token, world.WebhookSecret(),
+		d.ask().PayerCode, d.ask().PayerEmail, "maksja"}
+	for _, view := range simulator.Views() {
+		values = append(values, strings.TrimPrefix(view.Self.Identifier, "EE"), view.Self.Surname, view.Self.LegalName, strings.TrimPrefix(view.Actor.User, "EE"))
+	}
+	for _, value := range values {
+		if value == "" {
+			continue
+		}
 		at := strings.Index(log, value)
 		require.Less(t, at, 0, "%s: %s", value, log[max(0, at-300):max(0, min(len(log), at+100))])
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"ametlikudteadaanded.ee/adapter/exchangelog"
 	"ametlikudteadaanded.ee/adapter/xroadhdr"
 )
 
@@ -126,4 +127,44 @@ func TestReloadCannotSwitchTLS(t *testing.T) {
 	require.Equal(t, []string{"listen.tls.core.cert", "listen.tls.core.key"}, waiting)
 	status, _ := page(t, "http://"+m.program.Address("core")+"/api/docs")
 	require.Equal(t, 200, status)
+}
+
+// How systems are logged changes with the settings file, beneath what was changed by the API or a command.
+func TestReloadOfLogSystems(t *testing.T) {
+	m := mountSettings(t, anyPorts+"log: {dir: "+t.TempDir()+"}\n")
+	dir := m.program.settings.Log.Dir
+	put := func(systems string) {
+		m.swap(t, anyPorts+"log: {dir: "+dir+", systems: "+systems+"}\n")
+		m.follower.look()
+		m.follower.look()
+	}
+	put("{emta: {body: digest, mode: best-effort}, core: {sinks: [files]}}")
+	in := m.program.exchanges.Settings()
+	require.Equal(t, exchangelog.Digest, in["emta"].Body)
+	require.Equal(t, exchangelog.BestEffort, in["emta"].Mode)
+	require.Equal(t, []string{"files"}, in["core"].Sinks)
+	_, waiting := m.program.reloading.last()
+	require.Empty(t, waiting)
+
+	_, err := m.program.running.Change(t.Context(), []byte(`{"log": {"systems": {"emta": {"body": "masked"}}}}`), "cli:x", -1)
+	require.NoError(t, err)
+	put("{emta: {body: full, mode: required}}")
+	in = m.program.exchanges.Settings()
+	require.Equal(t, exchangelog.Masked, in["emta"].Body, "what was changed by hand stays")
+	require.Equal(t, exchangelog.Required, in["emta"].Mode)
+	require.True(t, in["core"].Off())
+
+	put("{emta: {body: odd}}")
+	problem, _ := m.program.reloading.last()
+	require.Contains(t, problem, "log.systems.emta.body")
+	require.Equal(t, exchangelog.Required, m.program.exchanges.Settings()["emta"].Mode)
+
+	// Months are kept as the next start has it.
+	was := Settings{Log: Log{Systems: map[string]LogSystem{"emta": {KeepMonths: 12}, "core": {Body: "full"}}}}
+	next := Settings{Log: Log{Systems: map[string]LogSystem{"emta": {KeepMonths: 3, Body: "masked"}, "paasuke": {KeepMonths: 1}}}}
+	is := was.taking(next)
+	require.Equal(t, map[string]LogSystem{"emta": {KeepMonths: 12, Body: "masked"}, "paasuke": {}}, is.Log.Systems)
+	require.Equal(t, []string{"log.systems"}, differing(is, next))
+	require.Equal(t, 12, was.taking(Settings{}).Log.Systems["emta"].KeepMonths)
+	require.Empty(t, differing(Settings{}.taking(Settings{}), Settings{}))
 }

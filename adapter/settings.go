@@ -149,7 +149,7 @@ type Core struct {
 type Token struct {
 	Name    string    `yaml:"name"`                    // of the caller, for logs
 	SHA256  string    `yaml:"sha256" setting:"secret"` // of the token, hexadecimal
-	Scopes  []string  `yaml:"scopes"`                  // orders, events, settings, ops, or `*` for all
+	Scopes  []string  `yaml:"scopes"`                  // orders, mandates, events, settings, exchanges, ops, or `*` for all
 	Expires time.Time `yaml:"expires"`                 // not valid from then on; empty: never
 }
 
@@ -197,7 +197,7 @@ type Log struct {
 	SealKey     string               `yaml:"sealKey"`                                          // PEM file of an Ed25519 private key that signs the exchange log's seals; empty: seals are not signed
 	MasterKey   string               `yaml:"masterKey"`                                        // file of master keys, each 32 bytes in Base64 on a line of its own, the newest first; content of the exchange log is then encrypted. Empty: it is not
 	Mask        LogMask              `yaml:"mask"`                                             // what masked bodies are without
-	Systems     map[string]LogSystem `yaml:"systems"`                                          // how each external system is logged: emta, paasuke, core; one that is not named keeps its default
+	Systems     map[string]LogSystem `yaml:"systems" setting:"live"`                           // how each external system is logged: emta, paasuke, core; one that is not named keeps its default; `/api/v1/settings` and `adapter log switch` stand above it
 }
 
 // LogMask is what the exchange log's masked bodies are without, beside what is always masked.
@@ -208,10 +208,10 @@ type LogMask struct {
 
 // LogSystem is how the exchanges with one external system are logged.
 type LogSystem struct {
-	Sinks      []string `yaml:"sinks"`      // where to: files, tables, stdout; an empty list is off; changes while running
-	Body       string   `yaml:"body"`       // what is kept of bodies: full, masked or digest; empty: full; changes while running
-	KeepMonths int      `yaml:"keepMonths"` // full months that stay beside the current one; older ones are archived and removed by themselves; 0: all stay
-	Mode       string   `yaml:"mode"`       // required: an exchange that cannot be logged is refused; best-effort: it goes on; empty: the system's default; changes while running
+	Sinks      []string `yaml:"sinks"`      // where to: files, tables, stdout; an empty list is off
+	Body       string   `yaml:"body"`       // what is kept of bodies: full, masked or digest; empty: full
+	KeepMonths int      `yaml:"keepMonths"` // full months that stay beside the current one; older ones are archived and removed by themselves; 0: all stay. Counts from the next start
+	Mode       string   `yaml:"mode"`       // required: an exchange that cannot be logged is refused; best-effort: it goes on; empty: the system's default
 }
 
 // defaultSettings start on design §8's addresses with a database beside the program's working folder. What package

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ametlikudteadaanded.ee/adapter/access"
+	"ametlikudteadaanded.ee/adapter/security"
 	"ametlikudteadaanded.ee/adapter/store"
 )
 
@@ -43,7 +44,12 @@ func (a *tokenAdd) add(ctx context.Context, config string, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	err = withStore(ctx, config, func(s store.Store) error { return s.AddToken(ctx, kept) })
+	err = withStore(ctx, config, func(s store.Store) error {
+		if err := s.AddToken(ctx, kept); err != nil {
+			return err
+		}
+		return tellToken(ctx, s, tokenAdded, kept.Name+": "+strings.Join(kept.Scopes, " ")+", expires "+day(kept.Expires))
+	})
 	if err != nil {
 		return err
 	}
@@ -88,7 +94,26 @@ type tokenRevoke struct {
 
 // Run is for kong.
 func (r *tokenRevoke) Run(ctx context.Context, c *commands) error {
-	return withStore(ctx, c.Token.Config, func(s store.Store) error { return s.RevokeToken(ctx, r.Name, time.Now()) })
+	return withStore(ctx, c.Token.Config, func(s store.Store) error {
+		if err := s.RevokeToken(ctx, r.Name, time.Now()); err != nil {
+			return err
+		}
+		return tellToken(ctx, s, tokenRevoked, r.Name)
+	})
+}
+
+// Kinds of security events.
+const (
+	tokenAdded   = "token added"
+	tokenRevoked = "token revoked"
+)
+
+// tellToken writes a change of tokens that was made by command into the security log.
+func tellToken(ctx context.Context, s store.Store, kind, detail string) error {
+	if err := commandSecurity(s).Keep(ctx, security.Event{Kind: kind, Actor: machineUser(), Detail: detail}); err != nil {
+		return fmt.Errorf("the change is made, and is not in the security log: %w", err)
+	}
+	return nil
 }
 
 // tokensEvery is how often the database's tokens are read: one that is revoked is refused everywhere within two seconds.

@@ -10,6 +10,7 @@ import (
 
 	"ametlikudteadaanded.ee/adapter/access"
 	"ametlikudteadaanded.ee/adapter/simulator"
+	"ametlikudteadaanded.ee/adapter/store"
 )
 
 // A token that is made while the program runs is good, beside the settings' own; its scopes count; one that is revoked is not.
@@ -52,4 +53,20 @@ func TestTokenCommands(t *testing.T) {
 	require.ErrorIs(t, (&tokenRevoke{Name: "core"}).Run(t.Context(), c), access.ErrNoToken)
 	require.NoError(t, listTokens(t.Context(), config, &after))
 	require.Contains(t, after.String(), "revoked")
+
+	// Who changed which token is in the security log, and no token is.
+	require.NoError(t, withStore(t.Context(), config, func(s store.Store) error {
+		events, err := s.SecurityEvents(t.Context(), 10)
+		require.NoError(t, err)
+		require.Len(t, events, 2)
+		require.Equal(t, []string{tokenRevoked, tokenAdded}, []string{events[0].Kind, events[1].Kind})
+		require.Equal(t, "core", events[0].Detail)
+		require.Contains(t, events[1].Detail, "core: orders events, expires 20")
+		for _, e := range events {
+			require.Equal(t, machineUser(), e.Actor)
+			require.NotEmpty(t, e.Replica)
+			require.NotContains(t, e.Detail, secret.String()[:10])
+		}
+		return nil
+	}))
 }
