@@ -206,6 +206,29 @@ func TestStopFinishesWhatIsInHand(t *testing.T) {
 	require.Equal(t, string(order.Created), second.State)
 }
 
+// Who is given up when the time to stop is nearly over is answered all the same.
+func TestStopGivesUp(t *testing.T) {
+	program, world := running(t, simulator.Options{}, nil)
+	ask := (&demo{}).ask()
+	_, _, err := world.Core.StartPayment(t.Context(), ask)
+	require.NoError(t, err)
+	require.NoError(t, world.Misbehave(simulator.OperationCancel, simulator.Mischief{DelayAfter: 10 * time.Second}))
+	var asking sync.WaitGroup
+	var startErr error
+	ask.Amount = "31.00"
+	begin := time.Now()
+	asking.Go(func() { _, _, startErr = world.Core.StartPayment(t.Context(), ask) })
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(world.EMTA.Calls(), func(c simulator.Call) bool { return c.Operation == simulator.OperationCancel })
+	}, 10*time.Second, 2*time.Millisecond)
+	program.server("core").giveUp()
+	asking.Wait()
+	var refused *simulator.Problem
+	require.ErrorAs(t, startErr, &refused)
+	require.Equal(t, http.StatusServiceUnavailable, refused.Status)
+	require.Less(t, time.Since(begin), 10*time.Second, "EMTA's answer was not waited for")
+}
+
 // Without settings a payment is refused in words, and a notification of an order that is not known is answered.
 func TestNotConfigured(t *testing.T) {
 	folder := t.TempDir()
