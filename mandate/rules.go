@@ -1,6 +1,7 @@
 package mandate
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -249,7 +250,7 @@ func branch(mandates []Mandate, root int64) []Mandate {
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b Mandate) int { return int(a.ID - b.ID) })
+	slices.SortFunc(found, func(a, b Mandate) int { return cmp.Compare(a.ID, b.ID) })
 	return found
 }
 

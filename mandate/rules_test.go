@@ -491,6 +491,55 @@ func TestWhoMayEnd(t *testing.T) {
 	require.Equal(t, "not-found", broken(err), "under the wrong parent")
 }
 
+// Whoever acts for a delegate, by an authorization or as his manager, waives and passes on for him; and whoever acts for one above in the
+// chain, however far, withdraws (Pääsuke §5, "who may").
+func TestWhoMayActForADelegate(t *testing.T) {
+	w := inSQLite(t, t.TempDir())
+	a, r := w.fresh(mandate.Actor{User: juri})
+	ofJuri, err := w.m.Add(t.Context(), a, r, asking(kati, func(a *mandate.Ask) { a.Representee = natural(juri) })) // Kati manages for Jüri himself
+	require.NoError(t, err)
+	top := w.add(t, juri, nil)
+	pass := func(user, party, to mandate.Identifier, authorizations ...mandate.Authorization) (mandate.Mandate, error) {
+		a, r := w.fresh(mandate.Actor{User: user, RepresentedParty: party})
+		return w.m.PassOn(t.Context(), a, r, mandate.PassOnAsk{Place: place(top), SubDelegate: natural(to), Authorizations: authorizations})
+	}
+	end := func(m mandate.Mandate, how mandate.How, user, party mandate.Identifier, authorizations ...mandate.Authorization) string {
+		a, r := w.fresh(mandate.Actor{User: user, RepresentedParty: party})
+		_, err := w.m.End(t.Context(), a, r, mandate.EndAsk{Place: place(m), How: how, Authorizations: authorizations})
+		return broken(err)
+	}
+	byRegister := mandate.Authorization{User: mari, Role: "NAT_REPRIGHT:SOLEREP"}
+	_, err = pass(mari, juri, tiit)
+	require.Equal(t, "forbidden: authorizations no-authorization", broken(err))
+	_, err = pass(kati, firm, tiit)
+	require.Equal(t, "forbidden: party represented-party", broken(err), "she manages for him, not for the firm")
+	sub, err := pass(mari, juri, mats, byRegister)
+	require.NoError(t, err)
+	require.Equal(t, juri, sub.AddedFor)
+	require.Equal(t, string(mari), sub.AddedBy)
+	other, err := pass(kati, juri, tiit)
+	require.NoError(t, err)
+
+	require.Equal(t, "forbidden: party represented-party", end(sub, mandate.Withdrawn, mats, ""), "its own delegate waives")
+	require.Equal(t, "forbidden: party represented-party", end(other, mandate.Withdrawn, mats, ""), "not above it")
+	require.Equal(t, "forbidden: authorizations no-authorization", end(other, mandate.Waived, kati, tiit, mandate.Authorization{User: kati, Role: "AT:ESINDAJA"}), "his manager, not the other's")
+	require.Empty(t, end(other, mandate.Withdrawn, kati, juri), "for him who passed it on")
+	deep := w.add(t, "EE39001010001", nil)
+	w.core(t, fmt.Sprintf(`UPDATE atis.adapter_mandate SET parent_id = %d WHERE mandate_id = %d`, sub.ID, deep.ID))
+	require.Equal(t, "forbidden: party represented-party", end(deep, mandate.Withdrawn, tiit, ""))
+	require.Empty(t, end(deep, mandate.Withdrawn, juri, juri), "two above")
+	require.Empty(t, end(top, mandate.Waived, kati, juri))
+	require.Equal(t, mandate.Ended, w.state(t, sub.ID))
+	require.Equal(t, mandate.Active, w.state(t, ofJuri.ID))
+
+	// She who manages no longer acts for nobody.
+	last := w.add(t, juri, nil)
+	a, r = w.fresh(mandate.Actor{User: juri})
+	_, err = w.m.End(t.Context(), a, r, mandate.EndAsk{Place: place(ofJuri), How: mandate.Withdrawn})
+	require.NoError(t, err)
+	require.Equal(t, "forbidden: authorizations no-authorization", end(last, mandate.Waived, kati, juri, mandate.Authorization{User: kati, Role: "AT:ESINDAJA"}))
+}
+
 // A background process and a person of the EU may change nothing, and are told that before anything of what is there (Pääsuke §§2, 5).
 func TestWhoAsksComesFirst(t *testing.T) {
 	w := inSQLite(t, t.TempDir())
@@ -630,6 +679,18 @@ func TestRepeat(t *testing.T) {
 		w.now = w.now.Add(2 * time.Second)
 		_, err = w.m.End(t.Context(), a, r, end)
 		require.Equal(t, "ended", broken(err), "forgotten after seven days")
+
+		// Nothing is added anew by a repeat, whatever has become of what the first one added.
+		a, r = w.fresh(actor)
+		gone, err := w.m.Add(t.Context(), a, r, ask)
+		require.NoError(t, err)
+		_, err = w.withdraw(t, gone)
+		require.NoError(t, err)
+		events = w.events(t)
+		_, err = w.m.Add(t.Context(), a, r, ask)
+		require.NoError(t, err)
+		require.Empty(t, w.listed(t))
+		require.Equal(t, events, w.events(t))
 
 		// What was refused left nothing, and may be right the next time.
 		a, r = w.fresh(actor)
