@@ -307,7 +307,7 @@ func (s Settings) wireTriplets(list []Triplet, passable func(Mandate) bool) []tr
 func (s Settings) wireMandate(m Mandate, passable bool) mandateWire {
 	link := "/v1/representees/" + strconv.FormatInt(m.Representee.ID, 10) + "/delegates/" + strconv.FormatInt(m.Delegate.ID, 10) +
 		"/mandates/" + strconv.FormatInt(m.ID, 10)
-	w := mandateWire{Role: s.WholeRole(m.Role), SubDelegable: m.SubDelegable, ValidityPeriod: wirePeriod(m.Period), Links: linksWire{Delete: link, Origin: s.Origin}}
+	w := mandateWire{Role: s.WholeRole(m.Role), SubDelegable: s.passable(m), ValidityPeriod: wirePeriod(m.Period), Links: linksWire{Delete: link, Origin: s.Origin}}
 	if s.EmitNamespace {
 		w.Namespace = s.Namespace
 	}

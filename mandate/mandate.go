@@ -14,7 +14,7 @@ type Mandate struct {
 	Known       State // as we last wrote it; "" where we have no row
 	Orphaned    bool  // it was passed on, and something above it in its chain has ended; given by the store
 
-	SubDelegable   bool      // the delegate may pass it on
+	SubDelegable   bool      // it was given with the right to pass it on
 	Parent         int64     // the mandate that it was passed on from; 0: none
 	SubDelegator   *Delegate // who passed it on, the parent's delegate; nil: nobody
 	AddedAt        time.Time // zero: by the core, not known when
@@ -54,9 +54,6 @@ func (m Mandate) State(today Date) State {
 func (m Mandate) ValidOn(today Date) bool {
 	return m.State(today) != Ended && m.Period.Covers(today)
 }
-
-// MayBePassedOn reports whether its delegate may pass it on, on a day.
-func (m Mandate) MayBePassedOn(today Date) bool { return m.SubDelegable && m.ValidOn(today) }
 
 // Role is a role at AT by its code without namespace, as the core has it: ESINDAJA.
 type Role string

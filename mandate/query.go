@@ -101,10 +101,9 @@ func triplets(mandates []Mandate) []Triplet {
 	return list
 }
 
-// MayPassOn reports whether a listed mandate gets Pääsuke's link to pass it on: of a role that may be (AT-PAASUKE-010).
+// MayPassOn reports whether a listed mandate gets the link of Pääsuke to pass it on: whether that may be done today (AT-PAASUKE-010).
 func (m *Module) MayPassOn(listed Mandate) bool {
-	role, ok := m.settings.role(m.settings.WholeRole(listed.Role))
-	return ok && role.SubDelegable != SubDelegableNo && listed.MayBePassedOn(DateOf(m.now()))
+	return m.settings.passable(listed) && listed.ValidOn(DateOf(m.now()))
 }
 
 // Settings are the module's, with defaults: the roles and what the wire needs.

@@ -173,7 +173,7 @@ func (d decision) passedOn(v View, ask PassOnAsk) (Change, error) {
 	switch {
 	case !original.ValidOn(d.today):
 		add(FieldMandate, RuleNotValid)
-	case !original.SubDelegable:
+	case !d.settings.passable(original):
 		add(FieldMandate, RuleNotSubDelegable)
 	}
 	broken = append(broken, checkDelegate(v, ask.SubDelegate)...)

@@ -2,6 +2,7 @@ package mandate_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -303,6 +304,22 @@ func TestPassOnRules(t *testing.T) {
 		_, err = w.pass(t, open, "EE39001010008", mandate.Period{})
 		require.NoError(t, err, "open from one that is open")
 	})
+}
+
+// A role that may no longer be passed on is not, whatever was given before: neither the link is there nor is the request done.
+func TestRoleNoLongerPassedOn(t *testing.T) {
+	w := inSQLite(t, t.TempDir())
+	m := w.add(t, juri, nil)
+	require.True(t, w.m.MayPassOn(m))
+	settings := w.m.Settings()
+	settings.Roles = slices.Clone(settings.Roles)
+	settings.Roles[0].SubDelegable = mandate.SubDelegableNo
+	w.settings = settings
+	w.module(t, w.all)
+	require.False(t, w.m.MayPassOn(m))
+	require.True(t, m.SubDelegable)
+	_, err := w.pass(t, m, kati, mandate.Period{})
+	require.Equal(t, "invalid: mandate not-sub-delegable", broken(err))
 }
 
 // AT-PAASUKE-001, AT-PAASUKE-003, AT-PAASUKE-009, AT-PAASUKE-010: what is listed, when, and to whom.

@@ -107,6 +107,12 @@ func (s Settings) has(r Role) bool {
 	return ok
 }
 
+// passable reports whether a mandate was given with the right to pass it on, and its role may still be.
+func (s Settings) passable(m Mandate) bool {
+	d, ok := s.role(s.WholeRole(m.Role))
+	return ok && d.SubDelegable != SubDelegableNo && m.SubDelegable
+}
+
 // managing reports whether a role's holder manages.
 func (s Settings) managing(r Role) bool {
 	d, ok := s.role(s.WholeRole(r))

@@ -34,11 +34,12 @@ const (
 // world is a module on a store, at a time that stands still until it is moved.
 type world struct {
 	mandate.Store
-	m     *mandate.Module
-	all   store.Store
-	now   time.Time
-	core  func(tb tester, statement string) // what the core does by itself, tables named with their schema
-	calls int
+	m        *mandate.Module
+	settings mandate.Settings // of the next module
+	all      store.Store
+	now      time.Time
+	core     func(tb tester, statement string) // what the core does by itself, tables named with their schema
+	calls    int
 }
 
 // tester is a test, or a check of a property.
@@ -95,7 +96,7 @@ func opened(tb testing.TB, url string, core func(tester, string)) *world {
 func (w *world) module(tb tester, s mandate.Store) {
 	tb.Helper()
 	var err error
-	w.m, err = mandate.New(mandate.Options{Store: s, Now: func() time.Time { return w.now }, NewID: uuid.NewString,
+	w.m, err = mandate.New(mandate.Options{Store: s, Settings: w.settings, Now: func() time.Time { return w.now }, NewID: uuid.NewString,
 		Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()})
 	require.NoError(tb, err)
 }
