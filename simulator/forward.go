@@ -23,6 +23,9 @@ const algorithmSHA512 = "http://www.w3.org/2001/04/xmlenc#sha512"
 // exchange checks the rights, calls the provider and returns what the client
 // receives. The error is a *faultError.
 func (s *SecurityServer) exchange(ctx context.Context, req *request) ([]byte, error) {
+	if isMetaservice(req.message.service) {
+		return s.describe(req)
+	}
 	service, err := s.route(req.message)
 	if err != nil {
 		return nil, err
@@ -40,13 +43,8 @@ func (s *SecurityServer) route(m *message) (Service, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	provider := providerOf(m.service)
-	if !s.members[m.client] {
-		return Service{}, &faultError{code: "Server.ClientProxy.UnknownMember",
-			text: fmt.Sprintf("Client '%s' not found", displayClient(m.client))}
-	}
-	if !s.members[provider] {
-		return Service{}, &faultError{code: "Server.ClientProxy.UnknownMember",
-			text: fmt.Sprintf("Could not find addresses for service provider \"%s\"", displayClient(provider))}
+	if err := s.knows(m.client, provider); err != nil {
+		return Service{}, err
 	}
 	service, ok := s.services[m.service]
 	if !ok {
@@ -62,6 +60,18 @@ func (s *SecurityServer) route(m *message) (Service, error) {
 			text: fmt.Sprintf("Service %s is disabled: %s", displayService(m.service), service.Disabled)}
 	}
 	return service, nil
+}
+
+// knows returns the *faultError of a client or provider that is not a member. s.mu is held.
+func (s *SecurityServer) knows(client, provider xroadhdr.ClientID) error {
+	switch {
+	case !s.members[client]:
+		return &faultError{code: "Server.ClientProxy.UnknownMember", text: fmt.Sprintf("Client '%s' not found", displayClient(client))}
+	case !s.members[provider]:
+		return &faultError{code: "Server.ClientProxy.UnknownMember",
+			text: fmt.Sprintf("Could not find addresses for service provider \"%s\"", displayClient(provider))}
+	}
+	return nil
 }
 
 func providerOf(s xroadhdr.ServiceID) xroadhdr.ClientID {

@@ -96,6 +96,9 @@ func decodedParts(parts []string) ([]string, error) {
 
 // exchangeREST checks the rights, calls the provider and passes its answer on. The error is a *faultError.
 func (s *SecurityServer) exchangeREST(w http.ResponseWriter, m *restMessage) error {
+	if isMetaservice(m.service) && m.request.Method == http.MethodGet {
+		return s.describeREST(w, m)
+	}
 	service, err := s.route(&message{client: m.client, service: m.service})
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ type Service struct {
 	ID        xroadhdr.ServiceID
 	URL       string            // of the provider's backend; nothing is added to it
 	Timeout   time.Duration     // until the backend's answer must be there; 0 means 60 s
+	REST      bool              // the metaservices list it as REST, not SOAP
 	Disabled  string            // administrator's notice; not empty: ServiceDisabled
 	Transport http.RoundTripper // to the backend; nil: the security server's own
 }

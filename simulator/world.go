@@ -180,7 +180,7 @@ func (w *World) Attach(a AdapterAddresses) {
 	w.mu.Unlock()
 	w.SecurityServer.Offer(Service{ID: serviceOf(w.o.Client, OperationNotify, w.o.Version), URL: a.EMTA, Timeout: w.o.ServiceTimeout})
 	if a.Mandates != "" {
-		w.SecurityServer.Offer(Service{ID: serviceOf(w.o.Client, ServiceMandates, ""), URL: a.Mandates, Timeout: w.o.ServiceTimeout})
+		w.SecurityServer.Offer(Service{ID: serviceOf(w.o.Client, ServiceMandates, ""), REST: true, URL: a.Mandates, Timeout: w.o.ServiceTimeout})
 	}
 	w.Core.Attach(a.Core, a.Token)
 }
