@@ -27,6 +27,8 @@ type identity struct {
 var errPFX = errors.New("is a PFX (PKCS#12) file: take it apart with " +
 	"`openssl pkcs12 -in FILE -nokeys -out cert.pem` and `openssl pkcs12 -in FILE -nocerts -nodes -out key.pem`")
 
+var errNotPinned = errors.New("is not the pinned one")
+
 // load reads the files that t names. key is t's name in the settings, for errors.
 func (t TLS) load(key string) (*identity, error) {
 	i := &identity{}
@@ -134,7 +136,7 @@ func (i *identity) accepts(state tls.ConnectionState, name string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("the other side's certificate (SHA-256 %s) is not the pinned one", fingerprint(leaf))
+		return fmt.Errorf("the other side's certificate (SHA-256 %s) %w", fingerprint(leaf), errNotPinned)
 	}
 	options := x509.VerifyOptions{Roots: i.ca, DNSName: name, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	if name == "" {

@@ -15,7 +15,7 @@ import (
 // configCommand looks at the settings without running anything.
 type configCommand struct {
 	Config    string          `type:"path" placeholder:"FILE" help:"Settings file."`
-	Check     configCheck     `cmd:"" help:"Say whether the settings are right; exit status 0 if they are."`
+	Check     configCheck     `cmd:"" help:"Read the settings and try what they name: files of keys and certificates, the database, the security server. Exit status 0 if they are right."`
 	Show      configShow      `cmd:"" help:"Print the settings in force and where each came from: the file's line, an environment variable, or the default. Secrets are hidden."`
 	Schema    configSchema    `cmd:"" help:"Print the settings file's JSON schema, for editors."`
 	Reference configReference `cmd:"" help:"Print the reference of all settings."`
@@ -24,18 +24,34 @@ type configCommand struct {
 type configCheck struct{}
 
 // Run is for kong.
-func (*configCheck) Run(_ context.Context, c *commands) error {
-	s, err := loadSettings(c.Configuration.Config, os.Environ())
+func (*configCheck) Run(ctx context.Context, c *commands) error {
+	return checkConfig(ctx, c.Configuration.Config, os.Environ(), os.Stdout)
+}
+
+// checkConfig reads the settings and tries what they name with the doctor's checks. What is well is not told.
+func checkConfig(ctx context.Context, file string, environment []string, out io.Writer) error {
+	s, err := loadSettings(file, environment)
 	if err != nil {
 		return err
 	}
-	if _, err := s.securityServerTLS(); err != nil {
+	fmt.Fprintln(out, "the settings can be read")
+	if s.EMTA.Service == "" {
+		fmt.Fprintln(out, "note: emta.service is not set, so payments cannot be started")
+	}
+	var all, wrong diagnosis
+	newDoctor(s).tryOut(ctx, &all)
+	for _, f := range all.findings {
+		if f.Grade != gradeOK {
+			wrong.findings = append(wrong.findings, f)
+		}
+	}
+	if err := wrong.print(out, false); err != nil {
 		return err
 	}
-	fmt.Println("the settings are right")
-	if s.EMTA.Service == "" {
-		fmt.Println("note: emta.service is not set, so payments cannot be started")
+	if wrong.failed() {
+		return errDoctor
 	}
+	fmt.Fprintln(out, "the settings are right")
 	return nil
 }
 

@@ -17,6 +17,7 @@ type commands struct {
 	Demo          demoCommand     `cmd:"" help:"Run everything in one process with simulated partners, and tell what happens."`
 	Simulate      simulateCommand `cmd:"" help:"Run the simulated security server, EMTA and core application alone."`
 	Call          callCommand     `cmd:"" help:"Send one X-Road request from the shell and show the answer."`
+	Doctor        doctorCommand   `cmd:"" help:"Try everything that a first installation gets wrong, and say what to do."`
 	Configuration configCommand   `cmd:"" name:"config" help:"Check or show the settings."`
 	Log           logCommand      `cmd:"" help:"Work on the exchange log."`
 	Mandates      mandatesCommand `cmd:"" help:"About the mandates that Pääsuke lists and changes."`

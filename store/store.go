@@ -61,6 +61,12 @@ type Pooled interface {
 	Pool() postgres.PoolFigures
 }
 
+// Privileged is a Store whose role may lack rights.
+type Privileged interface {
+	// Rights asks what the role of the address may do; it changes nothing.
+	Rights(ctx context.Context) (postgres.Rights, error)
+}
+
 // Migration is one numbered step of the schema.
 type Migration struct {
 	Name    string
@@ -103,10 +109,11 @@ type sqliteStore struct{ *sqlite.Store }
 type postgresStore struct{ *postgres.Store }
 
 var (
-	_ Store    = sqliteStore{}
-	_ Store    = postgresStore{}
-	_ Listener = postgresStore{}
-	_ Pooled   = postgresStore{}
+	_ Store      = sqliteStore{}
+	_ Store      = postgresStore{}
+	_ Listener   = postgresStore{}
+	_ Pooled     = postgresStore{}
+	_ Privileged = postgresStore{}
 )
 
 func (s sqliteStore) Status(ctx context.Context) ([]Migration, error) {

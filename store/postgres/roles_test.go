@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ametlikudteadaanded.ee/adapter/order"
+	"ametlikudteadaanded.ee/adapter/store/postgres"
 	"ametlikudteadaanded.ee/adapter/store/postgrestest"
 )
 
@@ -47,10 +48,19 @@ func TestTwoRoles(t *testing.T) {
 	t.Run("existing", func(t *testing.T) { testTwoRolesExisting(t, server.Database(t), rights) })
 }
 
+func requireRights(t *testing.T, s *postgres.Store, migrate bool, missing ...string) {
+	t.Helper()
+	rights, err := s.Rights(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, migrate, rights.Migrate)
+	require.Equal(t, missing, rights.Missing)
+}
+
 func testTwoRoles(t *testing.T, address, rights string) {
 	run(t, address, rights)
 	app := open(t, as(t, address, "adapter_app"))
 	requireStatus(t, app, false)
+	requireRights(t, app, false)
 	_, err := app.Migrate(t.Context())
 	require.ErrorContains(t, err, "permission denied")
 	require.ErrorContains(t, err, "run adapter migrate up as a role that owns schema atis")
@@ -59,6 +69,11 @@ func testTwoRoles(t *testing.T, address, rights string) {
 	names, err := admin.Migrate(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, allMigrations, names)
+	requireRights(t, admin, true)
+	requireRights(t, app, false)
+	run(t, address, `REVOKE INSERT ON atis.adapter_order FROM adapter_app; REVOKE SELECT ON atis.security_log FROM adapter_app`)
+	requireRights(t, app, false, "adapter_order", "security_log")
+	run(t, address, `GRANT INSERT ON atis.adapter_order TO adapter_app; GRANT SELECT ON atis.security_log TO adapter_app`)
 
 	serves(t, address, "adapter_app", 1)
 	for _, statement := range []string{`CREATE TABLE atis.x ()`, `DROP TABLE atis.adapter_event`, `DELETE FROM atis.maksemooduli_tellimused`,
