@@ -53,18 +53,19 @@ type doctor struct {
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	listen   func(ctx context.Context, address string) (net.Listener, error)
 	free     func(folder string) (free, all uint64, err error)
+	within   time.Duration // bounds each check
 }
 
 func newDoctor(s Settings) *doctor {
 	return &doctor{
-		settings: s, now: time.Now, resolve: net.DefaultResolver.LookupHost, dial: new(net.Dialer).DialContext, free: freeSpace,
+		settings: s, now: time.Now, resolve: net.DefaultResolver.LookupHost, dial: new(net.Dialer).DialContext, free: freeSpace, within: checkTimeout,
 		listen: func(ctx context.Context, address string) (net.Listener, error) {
 			return new(net.ListenConfig).Listen(ctx, "tcp", address)
 		},
 	}
 }
 
-// checkTimeout bounds each check; a security server asks another one across the country within it.
+// checkTimeout: a security server asks another one across the country within it.
 const checkTimeout = 20 * time.Second
 
 // examine makes all checks. They are independent: each is made whatever the others found.
@@ -81,7 +82,7 @@ func (d *doctor) tryOut(ctx context.Context, found *diagnosis) {
 
 func (d *doctor) make(ctx context.Context, found *diagnosis, checks ...func(context.Context, *diagnosis)) {
 	for _, check := range checks {
-		within, cancel := context.WithTimeout(ctx, checkTimeout)
+		within, cancel := context.WithTimeout(ctx, d.within)
 		check(within, found)
 		cancel()
 	}
@@ -109,20 +110,27 @@ type finding struct {
 type diagnosis struct{ findings []finding }
 
 func (d *diagnosis) ok(check, tried string, args ...any) {
-	d.findings = append(d.findings, finding{check, gradeOK, oneLine(tried, args...), ""})
+	d.findings = append(d.findings, finding{check, gradeOK, inOneLine(tried, args...), ""})
 }
 
 func (d *diagnosis) warn(check, advice, tried string, args ...any) {
-	d.findings = append(d.findings, finding{check, gradeWarn, oneLine(tried, args...), advice})
+	d.findings = append(d.findings, finding{check, gradeWarn, inOneLine(tried, args...), advice})
 }
 
 func (d *diagnosis) fail(check, advice, tried string, args ...any) {
-	d.findings = append(d.findings, finding{check, gradeFail, oneLine(tried, args...), advice})
+	d.findings = append(d.findings, finding{check, gradeFail, inOneLine(tried, args...), advice})
 }
 
-// oneLine: errors of databases have several.
-func oneLine(format string, args ...any) string {
-	return strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
+// maxTried is room for any honest error; a partner's fault may have megabytes.
+const maxTried = 1000
+
+// inOneLine: errors of databases have several.
+func inOneLine(format string, args ...any) string {
+	text := []rune(strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " "))
+	if len(text) > maxTried {
+		text = append(text[:maxTried], '…')
+	}
+	return string(text)
 }
 
 func (d *diagnosis) failed() bool {
@@ -134,7 +142,7 @@ func (d *diagnosis) failed() bool {
 	return false
 }
 
-// print writes a line a finding, or all as one JSON object. What others wrote cannot move a terminal's cursor.
+// print writes a line a finding, or all as one JSON object. Nothing in the lines is what a terminal obeys.
 func (d *diagnosis) print(out io.Writer, asJSON bool) error {
 	if asJSON {
 		encoder := json.NewEncoder(out)
@@ -146,7 +154,7 @@ func (d *diagnosis) print(out io.Writer, asJSON bool) error {
 		if f.Advice != "" {
 			line += ". To do: " + f.Advice
 		}
-		if _, err := fmt.Fprintln(out, printable(line)); err != nil {
+		if _, err := fmt.Fprintln(out, oneLine(line)); err != nil {
 			return err
 		}
 	}

@@ -142,6 +142,15 @@ func TestDoctor(t *testing.T) {
 				return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
 			}
 		}, "security server", gradeFail, "cannot be reached", "firewalls"},
+		{"security server is silent", func(t *testing.T, p *patient, s *Settings) {
+			l, err := net.Listen("tcp", "127.0.0.1:0") // connections are made and wait to be accepted
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, l.Close()) })
+			s.XRoad.SecurityServer, p.within = "https://"+l.Addr().String(), 300*time.Millisecond
+		}, "security server TLS", gradeFail, "gave no answer", "for information systems"},
+		{"a fault without an end", func(t *testing.T, p *patient, _ *Settings) {
+			require.NoError(t, p.world.SecurityServer.Misbehave("cpgOrderList", simulator.Mischief{Fault: "Server.ServerProxy.AccessDenied", FaultText: strings.Repeat("õ\u202e", 20000)}))
+		}, "EMTA round trip", gradeFail, "…", "the right to this service"},
 		{"https to a plain port", func(_ *testing.T, p *patient, s *Settings) {
 			s.XRoad.SecurityServer = strings.Replace(p.world.ControlURL(), "http:", "https:", 1)
 		}, "security server TLS", gradeFail, "does not speak TLS", "write http:// in xroad.securityServer"},

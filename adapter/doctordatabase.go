@@ -11,7 +11,7 @@ import (
 	"ametlikudteadaanded.ee/adapter/store"
 )
 
-// database opens it and asks what it would be asked at a start. It makes no file and changes no table.
+// database opens it and asks what it would be asked at a start. It makes no file, and no table but an empty one of migrations in a SQLite file that has none.
 func (d *doctor) database(ctx context.Context, found *diagnosis) {
 	if path, ok := strings.CutPrefix(d.settings.Store, "sqlite:"); ok && !strings.HasPrefix(path, ":") {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {

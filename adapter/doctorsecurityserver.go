@@ -184,7 +184,7 @@ func (d *doctor) adviceTLS(err error, t target, key string, shown []*x509.Certif
 	case errors.As(err, &unknown):
 		return "the certificate of " + t.said + " was issued by nobody known here", "security servers make theirs themselves: have it exported and set " + key + ".pinned to the file; of a CA's set " + key + ".ca"
 	case errors.Is(err, io.EOF), isTimeout(err):
-		return fmt.Sprintf("%s ended the connection without an answer: %v", t.said, err), "check that the port is the one for information systems, and look into the log there"
+		return fmt.Sprintf("%s gave no answer: %v", t.said, err), "check that the port is the one for information systems, and look into the log there"
 	}
 	return fmt.Sprintf("%s gave no answer: %v", t.said, err), "check " + t.key + " and " + key + ", and look into the log there"
 }
