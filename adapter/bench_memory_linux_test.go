@@ -40,6 +40,8 @@ func BenchmarkMemory(b *testing.B) {
 		Client: xroadhdr.ClientID{Instance: "ee-dev", MemberClass: "COM", MemberCode: "11043739", SubsystemCode: "tkt"}})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, world.Close()) })
+	b.Setenv("CGO_ENABLED", "0") // as .ci/release builds it
+	b.Setenv("GOFLAGS", "-trimpath -buildvcs=false -ldflags=-s")
 	in := install(b, buildAdapter(b), world, func(s *Settings) { s.XRoad.Client = "ee-dev/COM/11043739/tkt" })
 	p := in.serve(b)
 	require.NoError(b, p.ready(b.Context()), "%s", in.said(b))
@@ -90,6 +92,7 @@ func BenchmarkMemory(b *testing.B) {
 	if failed.Load() > 0 {
 		b.Logf("the first of %d that failed: %s", failed.Load(), firstFailure.Load())
 	}
+	b.Logf("idle %.1f MiB; at most %.1f MiB under %.0f requests/s", idle, busy, float64(sent.Load())/took.Seconds()) // a failure hides the figures
 	require.Less(b, idle, float64(mostIdle), "MiB before the first request")
 	require.Less(b, busy, float64(mostBusy), "MiB at most")
 	require.Zero(b, p.stop(b), "%s", in.said(b))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -43,6 +44,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if !p.configured {
 		log.Warn("EMTA's payment module is not configured: payments cannot be started; set emta.service, xroad.client and xroad.securityServer")
 	}
+	debug.FreeOSMemory() // what only starting needed
 	p.follow(ctx, from, first, hangup)
 	log.Info("stopping")
 	err = p.Stop()
