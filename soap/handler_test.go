@@ -372,7 +372,7 @@ func TestHandlerFillsExchange(t *testing.T) {
 		given         string
 		want          xroadhdr.Exchange
 	}{
-		{"served", base(t), "", xroadhdr.Exchange{RequestID: "request-1", XRoadID: "5f0a7a6e-6d0f-4d3c-9d36-0a6b7f6f1c11", Issue: "ATPUB",
+		{"served", base(t), "", xroadhdr.Exchange{RequestID: "request-1", XRoadID: "5f0a7a6e-6d0f-4d3c-9d36-0a6b7f6f1c11", Issue: "ATPUB", UserID: "EE60001019906",
 			Client:  xroadhdr.ClientID{Instance: "ee-dev", MemberClass: "GOV", MemberCode: "70000349", SubsystemCode: "mkrliides"},
 			Service: xroadhdr.ServiceID{Instance: "ee-dev", MemberClass: "GOV", MemberCode: "70000310", SubsystemCode: "at", ServiceCode: "cpgOrderNotify", ServiceVersion: "v1"}}},
 		{"request id given", "", "outer-7", xroadhdr.Exchange{RequestID: "outer-7", Fault: "Client"}},

@@ -372,7 +372,7 @@ func TestSenderFillsExchange(t *testing.T) {
 	require.ErrorIs(t, exchange.Err, failed)
 	exchange.Err = nil
 	c := initCall()
-	require.Equal(t, xroadhdr.Exchange{RequestID: "request-1", XRoadID: "message-1", Client: c.Header.Client, Service: c.Header.Service, Issue: "ATPUB", Fault: "Server"}, *exchange)
+	require.Equal(t, xroadhdr.Exchange{RequestID: "request-1", XRoadID: "message-1", Client: c.Header.Client, Service: c.Header.Service, Issue: "ATPUB", UserID: "EE60001019906", Fault: "Server"}, *exchange)
 }
 
 func TestSenderReusesConnections(t *testing.T) {

@@ -43,7 +43,7 @@ func TestFeedTrap(t *testing.T) {
 	o := started(t, s, 5, "emta-1")
 	late, err := connect(t, address).Begin(t.Context())
 	require.NoError(t, err)
-	_, err = late.Exec(t.Context(), postgres.AppendEvent, "late", "t", "order/9", noon, []byte(`{}`))
+	_, err = late.Exec(t.Context(), postgres.AppendEvent, "late", "t", "order/9", noon, []byte(`{}`), nil)
 	require.NoError(t, err)
 	e := events(1)
 	_, err = s.Change(t.Context(), o.ID, "", func(order.View) (order.Change, error) { return order.Change{Events: e}, nil })
@@ -65,7 +65,7 @@ func TestFeedOrder(t *testing.T) {
 	require.NoError(t, err)
 	_, err = late.Exec(t.Context(), postgres.LockFeed)
 	require.NoError(t, err)
-	_, err = late.Exec(t.Context(), postgres.AppendEvent, "late", "t", "order/9", noon, []byte(`{}`))
+	_, err = late.Exec(t.Context(), postgres.AppendEvent, "late", "t", "order/9", noon, []byte(`{}`), nil)
 	require.NoError(t, err)
 
 	e := events(1)
