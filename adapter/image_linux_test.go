@@ -49,9 +49,16 @@ func TestImageHoldsTheProgramAlone(t *testing.T) {
 			require.Contains(t, line, `["`, "the shell form needs a shell")
 		}
 	}
-	require.Len(t, copied, 2, "the program and the authorities' certificates")
+	require.Len(t, copied, 3, "the program, the authorities' certificates and an empty folder")
 	require.Len(t, user, 1)
 	require.Regexp(t, regexp.MustCompile(`^USER [1-9]\d*:[1-9]\d*$`), user[0], "a number, so that Kubernetes can tell that it is not root")
+}
+
+// The settings of the Compose file are settings of this version.
+func TestComposeSettings(t *testing.T) {
+	s, err := loadSettings("../deploy/compose/adapter.yaml", nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"tables"}, s.Log.Systems[systemEMTA].Sinks)
 }
 
 // TestImageReadOnly runs the program as the image does: alone in a root folder that cannot be written, as nobody in particular,

@@ -36,7 +36,8 @@ seccompProfile: {type: RuntimeDefault}
 {{/* The settings file: the values' settings over what the chart decides. */}}
 {{- define "adapter.settings" -}}
 {{- $chart := dict
-  "listen" (dict "xroad" "0.0.0.0:8080" "core" "0.0.0.0:8081" "ops" "0.0.0.0:9090")
+  "listen" (dict "xroad" "0.0.0.0:8080" "core" "0.0.0.0:8081" "ops" "0.0.0.0:9090" "drain" "5s")
+  "log" (dict "dir" "/tmp/logs" "systems" (dict "emta" (dict "sinks" (list "tables")) "paasuke" (dict "sinks" (list "tables"))))
 -}}
 {{- toYaml (mustMergeOverwrite $chart (deepCopy .Values.settings)) -}}
 {{- end -}}
