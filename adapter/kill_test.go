@@ -248,13 +248,16 @@ func (k *killing) errors(t *testing.T) string { return k.in.complaints(t) }
 // complaints are the last lines of the installation's processes that tell of something unusual.
 func (in installation) complaints(t testing.TB) string {
 	t.Helper()
-	var lines []string
+	var lines, last []string // last words of a process that ended by itself are no JSON
 	for line := range strings.Lines(in.said(t)) {
-		if !strings.Contains(line, `"level":"INFO"`) && !strings.Contains(line, "context canceled") { // the core did not wait
+		switch {
+		case !strings.HasPrefix(line, "{"):
+			last = append(last, line)
+		case !strings.Contains(line, `"level":"INFO"`) && !strings.Contains(line, "context canceled"): // the core did not wait
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines[max(0, len(lines)-20):], "")
+	return strings.Join(append(last[max(0, len(last)-5):], lines[max(0, len(lines)-20):]...), "")
 }
 
 // numbers tell what happened.
