@@ -57,7 +57,7 @@ CREATE OR REPLACE FUNCTION atis.adapter_exchange_partition(day date, months inte
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     first date;
-    name text;
+    name name;
     made integer := 0;
 BEGIN
     IF months NOT BETWEEN 1 AND 24 OR day < date '2020-01-01' OR day > current_date + 400 THEN
@@ -68,7 +68,9 @@ BEGIN
         name := 'exchange_record_' || to_char(first, 'YYYY_MM');
         CONTINUE WHEN to_regclass('atis.' || name) IS NOT NULL;
         PERFORM pg_advisory_xact_lock(hashtextextended('atis.adapter_exchange_partition', 7009));
-        CONTINUE WHEN to_regclass('atis.' || name) IS NOT NULL;
+        -- The catalogue itself is read: to_regclass would repeat what this session saw before it waited.
+        CONTINUE WHEN EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = 'atis' AND c.relname = name);
         EXECUTE format('CREATE TABLE atis.%I (LIKE atis.exchange_record INCLUDING ALL)', name);
         EXECUTE format('ALTER TABLE atis.exchange_record ATTACH PARTITION atis.%I FOR VALUES FROM (%L) TO (%L)',
             name, first, (first + interval '1 month')::date);
