@@ -317,7 +317,7 @@ func TestDoctorPinnedEnded(t *testing.T) {
 	p := newPatient(t, time.Now().Add(-100*24*time.Hour), nil)
 	d := &diagnosis{}
 	p.securityServer(t.Context(), d)
-	d.requires(t, "security server TLS", gradeOK, "both sides accept", "")
+	d.requires(t, "security server TLS", gradeOK, "its certificate is accepted", "")
 }
 
 // Beside an adapter that serves, the ports are taken by it, and the database is in use.

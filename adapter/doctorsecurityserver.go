@@ -54,8 +54,8 @@ func (d *doctor) securityServer(ctx context.Context, found *diagnosis) {
 		return
 	}
 	_ = answer.Body.Close() // its header is enough
-	if t.url.Scheme == "https" {
-		found.ok(check+" TLS", "both sides accept each other's certificates")
+	if t.url.Scheme == "https" { // it may compare our certificate only when it knows the client, from a message (fact sheet §5.1)
+		found.ok(check+" TLS", "its certificate is accepted; whether it knows ours shows at the metaservices")
 	}
 	if media := answer.Header.Get("Content-Type"); !strings.Contains(media, "xml") && !strings.Contains(media, "json") {
 		advice := "check host and port in xroad.securityServer: they are those for information systems, not of the administrators' page (4000)"
