@@ -53,7 +53,7 @@ func (d *doctor) securityServer(ctx context.Context, found *diagnosis) {
 		found.fail(check+" TLS", advice, "%s", what)
 		return
 	}
-	_ = answer.Body.Close() // its header is enough
+	_ = answer.Body.Close()      // its header is enough
 	if t.url.Scheme == "https" { // it may compare our certificate only when it knows the client, from a message (fact sheet §5.1)
 		found.ok(check+" TLS", "its certificate is accepted; whether it knows ours shows at the metaservices")
 	}
