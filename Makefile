@@ -18,7 +18,7 @@ lint: ## gofmt, vet and staticcheck
 race: ## the tests under the race detector
 	.ci/run race
 
-fuzz: ## every parser for 20 s each (FUZZTIME=2m for longer)
+fuzz: ## every parser for 5 s each (FUZZTIME=2m for longer)
 	.ci/run fuzz
 
 explain: ## what PostgreSQL does for each statement on 1,000,000 orders

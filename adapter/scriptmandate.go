@@ -70,7 +70,7 @@ func (d *demo) linkOf(ctx context.Context, who simulator.View, role string) (sim
 			}
 		}
 	}
-	return simulator.Mandate{}, fmt.Errorf("Pääsuke shows no mandate %s of %s", role, who.Who)
+	return simulator.Mandate{}, fmt.Errorf("no mandate %s of %s is shown by Pääsuke", role, who.Who)
 }
 
 func (d *demo) mandateGiven(ctx context.Context) error {
@@ -133,7 +133,7 @@ func (d *demo) mandateBranch(ctx context.Context) error {
 		return err
 	}
 	if len(ended) != 1 || ended[0].SubDelegate.Identifier != anuView.Self.Identifier {
-		return errors.New("Pääsuke was not told what ended with it")
+		return errors.New("what ended with it was not told to Pääsuke")
 	}
 	if err := d.heardOfMandate(ctx, mandate.EventEnded, passed[0].ID); err != nil {
 		return err

@@ -40,7 +40,6 @@ type answering struct {
 	refuse   http.HandlerFunc
 	noted    bool     // the header of the request was understood
 	receipt  *receipt // of the request's record; nil: it is not on its way yet
-	err      error    // of making it
 	status   int      // of the answer; 0: not begun
 	refused  bool     // the answer is ours, not the handler's
 	finished bool     // the handler returned
