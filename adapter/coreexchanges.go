@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"ametlikudteadaanded.ee/adapter/exchangelog"
 	"ametlikudteadaanded.ee/adapter/order"
@@ -130,10 +131,13 @@ func (x *exchangeReader) read(r *http.Request, names ...string) (exchangesQuery,
 	if len(q.xroadID) > maxXRoadID {
 		q.refuse("xroadId", "max-length", "must be at most 1024 bytes")
 	}
+	if strings.ContainsFunc(q.xroadID, unicode.IsControl) { // which no database takes, and no record has
+		q.refuse("xroadId", "format", "must be without control characters")
+	}
 	q.order = q.integer("order", 0, 1<<53)
 	q.limit = int(q.integer("limit", exchangesPage, maxExchangesPage))
 	q.from, q.to = q.moment("from"), q.moment("to")
-	if q.after, err = exchangelog.ParseTablePlace(values.Get("after")); err != nil {
+	if q.after, err = exchangelog.ParseTablePlace(values.Get("after")); err != nil || values.Get("after") != "" && !keepable(q.after.Time) {
 		q.refuse("after", "format", "must be the next of the page before")
 	}
 	if len(q.wrong) > 0 {
@@ -154,12 +158,15 @@ func (q *exchangesQuery) integer(name string, missing, most int64) int64 {
 	return n
 }
 
+// keepable is a time that a record may have, and that databases take.
+func keepable(t time.Time) bool { return 2000 <= t.Year() && t.Year() < 3000 }
+
 func (q *exchangesQuery) moment(name string) time.Time {
 	if !q.values.Has(name) {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339Nano, q.values.Get(name))
-	if err != nil || t.Year() < 2000 {
+	if err != nil || !keepable(t) {
 		q.refuse(name, "format", "must be a time such as 2026-10-31T14:05:00Z")
 	}
 	return t
