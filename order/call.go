@@ -84,6 +84,7 @@ func (m *Module) listCall(ctx context.Context, from, to time.Time) (answers []an
 // time is bounded for background work, by the leases that it gets (EMTA §7); who waits for an answer, a payer above all, is
 // never kept waiting for a place as well.
 func (m *Module) call(ctx context.Context, operation string, body *element) (*element, error) {
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, m.settings.Timeout)
 	defer cancel()
 	exchange := &xroadhdr.Exchange{RequestID: m.newID()}
@@ -104,6 +105,9 @@ func (m *Module) call(ctx context.Context, operation string, body *element) (*el
 	})
 	took := m.now().Sub(begin)
 	m.measures.called(operation, err, took)
+	if err == nil || caller.Err() == nil { // a call that we broke off ourselves, its lease lost, tells nothing of EMTA
+		m.circuit.called(err)
+	}
 	m.log.Info("called", "system", "emta", "operation", operation, "requestId", exchange.RequestID, "xroadId", exchange.XRoadID,
 		"outcome", outcomeOf(err), "fault", exchange.Fault, "ms", took.Milliseconds())
 	if err != nil {

@@ -19,7 +19,7 @@ type measures struct {
 	duplicates prometheus.Counter
 }
 
-func newMeasures(r prometheus.Registerer) *measures {
+func newMeasures(r prometheus.Registerer, c *circuit) *measures {
 	m := &measures{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "adapter_emta_calls_total",
 			Help: "Calls to EMTA's payment module by operation and outcome (ok, or whose failure)."}, []string{"operation", "outcome"}),
@@ -32,7 +32,15 @@ func newMeasures(r prometheus.Registerer) *measures {
 		duplicates: prometheus.NewCounter(prometheus.CounterOpts{Name: "adapter_order_duplicates_total",
 			Help: "Announcements that were paid for more than once."}),
 	}
-	r.MustRegister(m.calls, m.durations, m.suspicions, m.unknown, m.duplicates)
+	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "adapter_circuit_open",
+		Help:        "1 while calls to the system are kept back, but for one now and then, because it does not answer.",
+		ConstLabels: prometheus.Labels{"system": "emta"}}, func() float64 {
+		if c.open() {
+			return 1
+		}
+		return 0
+	})
+	r.MustRegister(m.calls, m.durations, m.suspicions, m.unknown, m.duplicates, open)
 	m.begin()
 	return m
 }

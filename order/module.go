@@ -31,6 +31,7 @@ type Module struct {
 	appended func()
 	passes   atomic.Uint64 // of background work
 	lists    listReadings
+	circuit  *circuit
 	wake     chan struct{}
 }
 
@@ -56,17 +57,20 @@ func New(o Options) (*Module, error) {
 	if o.Appended == nil {
 		o.Appended = func() {}
 	}
+	now := func() time.Time { return o.Now().UTC().Truncate(time.Microsecond) }
+	circuit := &circuit{now: now}
 	return &Module{
 		store:    o.Store,
 		sender:   o.Sender,
 		settings: settings,
-		now:      func() time.Time { return o.Now().UTC().Truncate(time.Microsecond) },
+		now:      now,
 		newID:    o.NewID,
 		random:   o.Random,
 		log:      o.Logger,
-		measures: newMeasures(o.Registry),
+		measures: newMeasures(o.Registry, circuit),
 		appended: o.Appended,
 		lists:    newListReadings(),
+		circuit:  circuit,
 		wake:     make(chan struct{}, 1),
 	}, nil
 }

@@ -15,6 +15,11 @@ func (m *Module) Refresh(ctx context.Context, id int64, actor string) (Order, er
 		if o.EMTAOrderID == "" && o.State != Creating {
 			return o, nil // refused or given up: EMTA has nothing to say of it
 		}
+		admitted := m.circuit.admit()
+		if admitted == noCall {
+			return o, &Error{Code: OutcomeUnknown, Order: &o, Err: errHeld}
+		}
+		defer m.circuit.ended(admitted)
 		if o.EMTAOrderID == "" {
 			written, _, err := m.found(ctx, o, token, m.readList)
 			if err == nil && written.State == Creating { // an order that was found is known, whatever else the list lacked

@@ -32,6 +32,9 @@ func (m *Module) Start(ctx context.Context, ask Ask) (o Order, reused bool, err 
 	return Order{}, false, &Error{Code: InProgress, Err: errors.New("other starts of the announcement went on all the time")}
 }
 
+// errHeld says why a call was not made: nobody is kept waiting for an EMTA that does not answer.
+var errHeld = errors.New("EMTA does not answer; it is asked again within half a minute")
+
 // start is one start of a payment under way.
 type start struct {
 	*Module
@@ -47,6 +50,16 @@ func (s *start) advance(ctx context.Context) (o Order, ended bool, err error) {
 		return Order{}, false, err
 	}
 	next, about := s.settings.nextStep(orders, s.asked, s.now(), s.done)
+	switch next {
+	case stepAsk, stepFind, stepCancel, stepCreate:
+		admitted := s.circuit.admit()
+		defer s.circuit.ended(admitted)
+		if admitted == noCall && next == stepFind {
+			return Order{}, false, &Error{Code: OutcomeUnknown, Order: &about[0], Err: errHeld}
+		} else if admitted == noCall {
+			return Order{}, false, &Error{Code: Unavailable, Err: errHeld}
+		}
+	}
 	switch next {
 	case stepPaid:
 		return Order{}, false, &Error{Code: AlreadyPaid, Order: &about[0]}

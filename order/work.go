@@ -67,28 +67,45 @@ func (m *Module) Work(ctx context.Context) (int, error) {
 }
 
 // begin offers what is to be offered, leases what is due as far as there are places, and has start run the work on each row.
-// It returns how many rows that were. What fails keeps nothing else from being begun.
+// It returns how many rows that were. What fails keeps nothing else from being begun. While EMTA does not answer, one row at a time is leased
+// as a probe, and the others stay due.
 func (m *Module) begin(ctx context.Context, start func(work func() error)) (int, error) {
 	n, err := m.offerDue(ctx)
 	if !m.settings.configured() || m.sender == nil {
 		return n, err
 	}
-	kinds := []func(context.Context, func(func() error)) (int, error){m.checkDue, m.lookUpDue}
+	admitted, limit := m.circuit.admit(), m.settings.Parallel
+	switch admitted {
+	case noCall:
+		return n, err
+	case probeCall:
+		limit = 1
+	}
+	kinds := []func(context.Context, int, func(func() error)) (int, error){m.checkDue, m.lookUpDue}
 	if m.passes.Add(1)%2 == 0 {
 		slices.Reverse(kinds) // neither kind may keep the other from the last place for ever
 	}
 	for _, kind := range kinds {
-		more, kindErr := kind(ctx, start)
+		more, kindErr := kind(ctx, limit, func(work func() error) {
+			start(func() error {
+				defer m.circuit.ended(admitted)
+				return work()
+			})
+		})
 		n += more
 		err = errors.Join(err, kindErr)
+		if admitted == probeCall && more > 0 {
+			return n, err // the probe ends with its work
+		}
 	}
+	m.circuit.ended(admitted)
 	return n, err
 }
 
-// checkDue checks due orders, as many at a time as there are places over all replicas.
-func (m *Module) checkDue(ctx context.Context, start func(work func() error)) (int, error) {
+// checkDue checks due orders, at most limit, and as many at a time as there are places over all replicas.
+func (m *Module) checkDue(ctx context.Context, limit int, start func(work func() error)) (int, error) {
 	lease := m.lease()
-	orders, err := m.store.TakeOrders(ctx, m.now(), lease, m.settings.Parallel, m.settings.Parallel)
+	orders, err := m.store.TakeOrders(ctx, m.now(), lease, limit, m.settings.Parallel)
 	if err != nil {
 		return 0, err
 	}
@@ -143,9 +160,9 @@ func (m *Module) offerDue(ctx context.Context) (int, error) {
 }
 
 // lookUpDue asks EMTA about ids that it notified us of and no order has, while some order's outcome is unknown (EMTA §6).
-func (m *Module) lookUpDue(ctx context.Context, start func(work func() error)) (int, error) {
+func (m *Module) lookUpDue(ctx context.Context, limit int, start func(work func() error)) (int, error) {
 	lease := m.lease()
-	notifications, err := m.store.TakeNotifications(ctx, m.now(), lease, 1, m.settings.Parallel)
+	notifications, err := m.store.TakeNotifications(ctx, m.now(), lease, min(limit, 1), m.settings.Parallel)
 	if err != nil {
 		return 0, err
 	}
