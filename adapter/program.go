@@ -119,7 +119,7 @@ func start(ctx context.Context, s Settings, log *slog.Logger, watch Watch, sende
 		return nil, errors.Join(err, p.store.Close())
 	}
 	p.meter, p.endTraces = newMeter(p.now, tracer, p.registry), endTraces
-	p.sources = append(p.sources, p.meter.status, p.diskStatus, p.exchangeLogStatus)
+	p.sources = append(p.sources, p.meter.status, p.circuitStatus, p.diskStatus, p.exchangeLogStatus)
 	p.persons = newPersons(s.Log.PersonKey)
 	p.security = p.newSecurityLog()
 	p.sessions = newSessions(p.now, p.security)

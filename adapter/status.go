@@ -203,6 +203,19 @@ func (p *Program) databaseStatus(ctx context.Context, r *statusReport) {
 	}
 }
 
+// circuitStatus warns while calls to EMTA are kept back.
+func (p *Program) circuitStatus(_ context.Context, r *statusReport) {
+	if !p.configured {
+		return
+	}
+	if p.orders.KeepsBack() {
+		r.add("emta:circuit", check{Status: statusWarn, Output: "EMTA does not answer: calls are kept back, but for one at most every 30 s that tries; " +
+			"what is due is done when it is back: see emta and security server"})
+		return
+	}
+	r.add("emta:circuit", check{Status: statusPass})
+}
+
 // late is the warning where the oldest of some work waits too long, else "".
 func late(now, oldest time.Time, warning string) string {
 	if !oldest.IsZero() && now.Sub(oldest) > lateWork {

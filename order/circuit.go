@@ -91,6 +91,9 @@ func (c *circuit) called(err error) {
 	c.until = now.Add(c.pause)
 }
 
+// KeepsBack reports whether EMTA does not answer, and calls are kept back but for one now and then.
+func (m *Module) KeepsBack() bool { return m.circuit.open() }
+
 // open reports whether calls are kept back.
 func (c *circuit) open() bool {
 	c.mu.Lock()

@@ -628,6 +628,7 @@ func TestOneListServesAll(t *testing.T) {
 			_, _, err := w.module.Start(ctx, ask(int64(i+1), "30.00"))
 			require.Equal(t, order.OutcomeUnknown, code(t, err))
 			time.Sleep(time.Second)
+			w.module = w.replica(w.mortal) // each has a circuit of its own
 		}
 		time.Sleep(2 * time.Minute)
 		w.wire.misbehave(opList, simulator.Mischief{HTML: 502}) // the outage is not over

@@ -108,7 +108,11 @@ func (m *model) start(t *rapid.T) func() {
 		before := m.wire.count(opInit)
 		o, _, err := m.module.Start(context.Background(), a)
 		m.expect(m.wire.count(opInit) <= before+1, "one start asked EMTA for %d orders", m.wire.count(opInit)-before)
-		m.expectCode(err, order.AlreadyPaid, order.Refused, order.NoPaymentLink, order.OutcomeUnknown, order.InProgress)
+		m.expectCode(err, order.AlreadyPaid, order.Refused, order.NoPaymentLink, order.OutcomeUnknown, order.InProgress, order.Unavailable)
+		var failed *order.Error
+		if errors.As(err, &failed) && failed.Code == order.Unavailable {
+			m.expect(m.wire.count(opInit) == before, "unavailable, and EMTA was asked for an order")
+		}
 		if err != nil {
 			return
 		}

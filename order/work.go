@@ -160,9 +160,9 @@ func (m *Module) offerDue(ctx context.Context) (int, error) {
 }
 
 // lookUpDue asks EMTA about ids that it notified us of and no order has, while some order's outcome is unknown (EMTA §6).
-func (m *Module) lookUpDue(ctx context.Context, limit int, start func(work func() error)) (int, error) {
+func (m *Module) lookUpDue(ctx context.Context, _ int, start func(work func() error)) (int, error) {
 	lease := m.lease()
-	notifications, err := m.store.TakeNotifications(ctx, m.now(), lease, min(limit, 1), m.settings.Parallel)
+	notifications, err := m.store.TakeNotifications(ctx, m.now(), lease, 1, m.settings.Parallel)
 	if err != nil {
 		return 0, err
 	}
