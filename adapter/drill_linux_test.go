@@ -65,6 +65,7 @@ func drillSecurityServer(t *testing.T) {
 	front.Close()
 	startInVain(t, world)
 	requireTrouble(t, program, "securityServer:out:lastFailure", statusWarn, "our security server cannot be reached: look at xroad.securityServer, the network and TLS")
+	requireTrouble(t, program, "emta:circuit", statusWarn, "EMTA does not answer: calls are kept back")
 	requireFires(t, "AdapterEMTAUnreachable", before, scrape(t, program))
 }
 
@@ -81,10 +82,11 @@ func drillEMTA(t *testing.T) {
 	startInVain(t, world)
 	requireTrouble(t, program, "emta:out:lastFailure", statusWarn, "`adapter doctor` tells whose side it is")
 	require.NotContains(t, statusNow(t, program).Checks, "securityServer:out:lastFailure", "the security server is well")
+	requireTrouble(t, program, "emta:circuit", statusWarn, "EMTA does not answer: calls are kept back")
 	requireFires(t, "AdapterEMTAUnreachable", before, scrape(t, program))
 }
 
-// startInVain starts more payments than the rule lets fail.
+// startInVain starts so many payments that calls are kept back.
 func startInVain(t *testing.T, world *simulator.World) {
 	t.Helper()
 	for announcement := range int64(7) {
