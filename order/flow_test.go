@@ -1124,6 +1124,7 @@ func TestSlowListServesAll(t *testing.T) {
 			w.wire.misbehave(opInit, simulator.Mischief{CutAfter: true, Place: simulator.AtEMTA})
 			_, _, err := w.module.Start(ctx, ask(int64(i+1), "30.00"))
 			require.Equal(t, order.OutcomeUnknown, code(t, err))
+			w.module = w.replica(w.mortal) // each has a circuit of its own
 		}
 		time.Sleep(3 * time.Minute)
 		w.wire.misbehave(opList, simulator.Mischief{DelayAfter: 2 * time.Minute, Place: simulator.AtEMTA}) // more than is waited
