@@ -19,6 +19,7 @@ import (
 	"ametlikudteadaanded.ee/adapter/rest"
 	"ametlikudteadaanded.ee/adapter/security"
 	"ametlikudteadaanded.ee/adapter/simulator"
+	"ametlikudteadaanded.ee/adapter/store/postgrestest"
 )
 
 const readerToken = "reader-token"
@@ -69,9 +70,14 @@ func withReader(t testing.TB, sink string, change func(*Settings)) (*Program, *s
 }
 
 func TestExchangesAreRead(t *testing.T) {
-	for _, sink := range []string{"files", "tables"} {
-		t.Run(sink, func(t *testing.T) {
-			p, _ := withReader(t, sink, nil)
+	for _, where := range []string{"files", "tables", "tables on PostgreSQL"} {
+		t.Run(where, func(t *testing.T) {
+			sink, _, postgres := strings.Cut(where, " on ")
+			p, _ := withReader(t, sink, func(s *Settings) {
+				if postgres {
+					s.Store = postgrestest.Open(t)
+				}
+			})
 			first, err := p.store.Order(t.Context(), 1)
 			require.NoError(t, err)
 			all := exchangesAt(t, p, "/api/v1/exchanges?system=emta&limit=100")
