@@ -45,7 +45,16 @@ type writer struct {
 	batch   []byte
 	lines   []Line
 	alarmed time.Time
+	gather  time.Duration // to wait before the next batch, so that it serves more of those who wait
 }
+
+// Where several wait at once, each sync is followed by a pause of some times its own length, at most maxGather: fewer syncs serve
+// them all, and leave the disk to the database's commits. Who waits alone never waits for others. Responses, which nobody waits
+// for, are gathered always.
+const (
+	gatherSyncs = 2
+	maxGather   = 4 * time.Millisecond
+)
 
 // counts are what a writer tells of itself.
 type counts struct {
@@ -60,6 +69,10 @@ func (w *writer) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		if w.gather > 0 {
+			time.Sleep(w.gather)
+			w.gather = 0
+		}
 		entries, ended := w.queue.take()
 		if len(entries) > 0 {
 			w.queue.written(w.write(entries))
@@ -169,11 +182,18 @@ func (w *writer) append(entries []*entry) (kept int, err error) {
 		return 0, err
 	}
 	if w.stream.Part == Request {
+		begun := time.Now()
 		if err := w.journal.Sync(ctx); err != nil {
 			return 0, err
 		}
-	} else if w.dirty.IsZero() {
-		w.dirty = w.now()
+		if n > 1 {
+			w.gather = min(gatherSyncs*time.Since(begun), maxGather)
+		}
+	} else {
+		w.gather = maxGather
+		if w.dirty.IsZero() {
+			w.dirty = w.now()
+		}
 	}
 	w.chain, w.tally, w.failed = c, tally, w.failed[:0]
 	w.size += int64(len(w.batch))
