@@ -34,7 +34,7 @@ begun() { processes+=($!); }
 shows() {
   local text
   text=$(cat)
-  printf '%s\n' "$text" | cut -c 1-300 | head -n 30
+  printf '%s\n' "$text" | cut -c 1-300 | sed -n 1,30p
   grep -q -e "$1" <<<"$text" || { printf '"%s" is not there\n' "$1" >&2; return 1; }
 }
 
