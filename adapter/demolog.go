@@ -42,6 +42,9 @@ func (d *demo) logged(ctx context.Context) error {
 			d.line("log", verdict)
 		}
 	}
+	if n := d.unanswered(); n > mostUnderWay {
+		return fmt.Errorf("%d requests have no answer in the log", n)
+	}
 	changed, err := os.MkdirTemp("", "adapter-demo-log-")
 	if err != nil {
 		return err
@@ -64,6 +67,24 @@ func (d *demo) logged(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("verify does not say what was changed: %s", &told)
+}
+
+// mostUnderWay is how many exchanges with EMTA may be under way at a time in the demo: four in the background, and the core's.
+const mostUnderWay = 6
+
+// unanswered is how many more requests than answers the log has of EMTA.
+func (d *demo) unanswered() int64 {
+	var n int64
+	for _, f := range d.program.exchanges.Figures() {
+		switch {
+		case f.Stream.System != systemEMTA:
+		case f.Stream.Part == exchangelog.Request:
+			n += f.Written
+		default:
+			n -= f.Written
+		}
+	}
+	return n
 }
 
 // changeOneAmount writes 31 euros for 30 in the first request to EMTA that is found.

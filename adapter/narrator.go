@@ -83,7 +83,7 @@ func (n *narrator) outbound(next http.RoundTripper) http.RoundTripper {
 			return nil, err
 		}
 		answer, err := io.ReadAll(response.Body)
-		response.Body = io.NopCloser(bytes.NewReader(answer))
+		response.Body = readCloser{bytes.NewReader(answer), response.Body} // closed by who called: the exchange log waits for that
 		if err != nil {
 			n.line("adapter → EMTA", operation+": the answer broke off")
 			return response, nil
