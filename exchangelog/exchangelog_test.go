@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -185,3 +186,16 @@ func TestOutbound(t *testing.T) {
 	require.Equal(t, "network", responses[1].Fault)
 	require.Equal(t, exchangelog.Out, responses[1].Direction)
 }
+
+// clock stands still until it is set. The log's writers read it too.
+type clock struct{ at atomic.Pointer[time.Time] }
+
+func newClock(at time.Time) *clock {
+	c := &clock{}
+	c.set(at)
+	return c
+}
+
+func (c *clock) set(at time.Time) { c.at.Store(&at) }
+
+func (c *clock) now() time.Time { return *c.at.Load() }

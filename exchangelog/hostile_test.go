@@ -105,11 +105,12 @@ func TestTimes(t *testing.T) {
 func TestDayEnds(t *testing.T) {
 	folder := t.TempDir()
 	at := time.Date(2026, 10, 25, 21, 59, 59, 0, time.UTC) // of a day of 25 hours
+	clock := newClock(at)
 	o := options(folder)
-	o.Now = func() time.Time { return at }
+	o.Now = clock.now
 	log := open(t, o)
 	exchange(log, 2)
-	at = at.Add(time.Second)
+	clock.set(at.Add(time.Second))
 	exchange(log, 2)
 	closeLog(t, log)
 	paths := segments(t, folder, "emta", "request")

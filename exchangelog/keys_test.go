@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,9 +45,9 @@ const secretPath = "/v1/delegates/EE60001019906/mandates"
 // What was encrypted is in no file in clear, is read with the key, also after the master key was changed, and is gone with the
 // month's key, while the chain still verifies.
 func TestEncryption(t *testing.T) {
-	folder, at := t.TempDir(), noon
+	folder, clock := t.TempDir(), newClock(noon)
 	o := options(folder)
-	o.Now = func() time.Time { return at }
+	o.Now = clock.now
 	first := masterKeys(t, 1)
 	o.Keys = openKeys(t, folder, first)
 	log := open(t, o)
@@ -57,7 +56,7 @@ func TestEncryption(t *testing.T) {
 		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, secretPath, strings.NewReader("Mari Maasikas")))
 	}
 	send()
-	at = at.AddDate(0, 1, 0)
+	clock.set(noon.AddDate(0, 1, 0))
 	send()
 	closeLog(t, log)
 
