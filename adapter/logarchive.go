@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"time"
@@ -166,14 +165,6 @@ func logNames(system string) []string {
 		return []string{system}
 	}
 	return slices.Sorted(maps.Keys(defaultLogSystems()))
-}
-
-// machineUser is who runs a command, as the logs name them.
-func machineUser() string {
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		return "cli:" + u.Username
-	}
-	return "cli:unknown"
 }
 
 // monthRemoved is the kind of a security event.

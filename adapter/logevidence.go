@@ -66,7 +66,7 @@ func (c *logEvidence) pack(ctx context.Context, s Settings, e exchangelog.Export
 	}
 	by := c.By
 	if by == "" {
-		by = machineUser()
+		by = operatorName()
 	}
 	err = e.WriteEvidence(ctx, v, file, by)
 	if errors.Is(err, exchangelog.ErrUnsealed) {

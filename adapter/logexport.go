@@ -69,7 +69,7 @@ func (c *logExport) by() string {
 	if c.By != "" {
 		return c.By
 	}
-	return machineUser()
+	return operatorName()
 }
 
 func (c *logExport) export(ctx context.Context, s Settings, e exchangelog.Exporter, log exchangelog.MonthStore, out io.Writer) error {

@@ -49,7 +49,7 @@ func commandSecurity(s store.Store) *security.Log {
 
 // operatorName names who runs the command, in the audit.
 func operatorName() string {
-	if u, err := user.Current(); err == nil {
+	if u, err := user.Current(); err == nil && u.Username != "" {
 		return "cli:" + u.Username
 	}
 	return "cli:unknown"

@@ -40,7 +40,7 @@ func (a *tokenAdd) add(ctx context.Context, config string, out io.Writer) error 
 	if a.Expires != 0 {
 		expires = now.Add(a.Expires)
 	}
-	kept, secret, err := access.New(a.Name, a.Scope, now, expires, machineUser())
+	kept, secret, err := access.New(a.Name, a.Scope, now, expires, operatorName())
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ const (
 
 // tellToken writes a change of tokens that was made by command into the security log.
 func tellToken(ctx context.Context, s store.Store, kind, detail string) error {
-	if err := commandSecurity(s).Keep(ctx, security.Event{Kind: kind, Actor: machineUser(), Detail: detail}); err != nil {
+	if err := commandSecurity(s).Keep(ctx, security.Event{Kind: kind, Actor: operatorName(), Detail: detail}); err != nil {
 		return fmt.Errorf("the change is made, and is not in the security log: %w", err)
 	}
 	return nil

@@ -63,7 +63,7 @@ func TestTokenCommands(t *testing.T) {
 		require.Equal(t, "core", events[0].Detail)
 		require.Contains(t, events[1].Detail, "core: orders events, expires 20")
 		for _, e := range events {
-			require.Equal(t, machineUser(), e.Actor)
+			require.Equal(t, operatorName(), e.Actor)
 			require.NotEmpty(t, e.Replica)
 			require.NotContains(t, e.Detail, secret.String()[:10])
 		}
